@@ -1,0 +1,56 @@
+"""The ``model`` section of a run file: the trained network that is to be compressed."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mixmatch.config.fields import Settings
+
+
+class TrainSettings(Settings):
+    """How the run trains the base network itself when there is no checkpoint."""
+
+    epochs: int = Field(8, ge=1, description="Passes over the training images.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak step size of AdamW.")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
+    schedule: Literal["one_cycle", "constant"] = Field(
+        "one_cycle", description="Course of the step size."
+    )
+    batch_size: int = Field(128, ge=1, description="Images per step.")
+
+
+class ModelSettings(Settings):
+    """Which architecture, and where its trained weights come from."""
+
+    architecture: str = Field(min_length=1, description="A timm name, for example resnet18.")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict,
+        description="For the constructor; img_size is added where the model takes it.",
+    )
+    checkpoint: str | None = Field(
+        None,
+        description="A .safetensors, .pt or .pth file, models:/NAME@alias, or timm (its "
+        "pretrained weights); null: the run trains the base.",
+    )
+    allow_new_head: bool = Field(
+        False, description="Accept a checkpoint whose classifier differs, and train a new one."
+    )
+    train: TrainSettings = TrainSettings()
+
+    @model_validator(mode="after")
+    def _architecture_is_a_plain_name(self) -> Self:
+        if ":" in self.architecture or "/" in self.architecture:
+            raise ValueError(
+                "architecture must be a timm model name without a source prefix such as "
+                f"hf-hub: or local-dir:, got {self.architecture!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _arguments_load_nothing(self) -> Self:
+        refused = {"pretrained", "checkpoint_path", "pretrained_cfg", "cache_dir", "num_classes"}
+        if found := sorted(refused & set(self.arguments)):
+            raise ValueError(
+                f"arguments must not set {found}: weights come from checkpoint, classes from data"
+            )
+        return self

@@ -1,0 +1,164 @@
+"""What each step is asked to do. A job holds all true inputs of its step and nothing else.
+
+Its ``key``, the SHA-256 of these inputs, the step's name and the step's version, is the name of the
+step's record in the store and Prefect's cache key. Raise ``step_version`` when a change to the code
+of a step changes its numbers. A job holds digests and settings, never a path or a tensor.
+"""
+
+from typing import ClassVar
+
+from mixmatch.config import DataSettings, FineTuneSettings, ModelSettings, RangeSettings
+from mixmatch.digests import json_digest
+from mixmatch.records import Artifact, Execution, ModelSpec, Record
+
+
+class Job(Record):
+    """Base of all jobs: ``inputs`` is what the key is the digest of."""
+
+    step: ClassVar[str]
+    step_version: ClassVar[int] = 1
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """All true inputs as plain JSON, with the step's name and version."""
+        return {"step": self.step, "version": self.step_version, **self.model_dump(mode="json")}
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of ``inputs``, 64 hexadecimal characters."""
+        return json_digest(self.inputs)
+
+
+class FetchJob(Job):
+    """Read a data set, resize it, split it.
+
+    Attributes:
+        settings: the data section without what only preprocessing reads (see ``for_data``).
+        source_digest: SHA-256 that stands for the content of the source.
+        calibration_fraction: part of the training images.
+        seed: of the splits.
+    """
+
+    step: ClassVar[str] = "fetch"
+
+    settings: DataSettings
+    source_digest: str
+    calibration_fraction: float
+    seed: int
+
+
+class BaseJob(Job):
+    """Load or train the base network, and evaluate it.
+
+    Attributes:
+        data: digest and facts of the data set.
+        spec: how to build it and feed it.
+        checkpoint_digest: SHA-256 of the checkpoint file; None: train.
+        settings: the model section with ``checkpoint`` cleared: a file's name is no true input.
+        augmentation: of training.
+        seed: of initialization and batch order.
+        execution: how arithmetic is done.
+    """
+
+    step: ClassVar[str] = "base"
+
+    data: Artifact
+    spec: ModelSpec
+    checkpoint_digest: str | None
+    settings: ModelSettings
+    augmentation: str
+    seed: int
+    execution: Execution
+
+
+class SensitivityJob(Job):
+    """Measure gradients (and GraSP's Hessian-gradient product) on the calibration images.
+
+    Attributes:
+        base: weights of the base network.
+        data: the data set.
+        spec: how to build the network and feed it.
+        hessian: whether GraSP is among the baselines.
+        batch: images per batch.
+        execution: how arithmetic is done; scores are always float32.
+    """
+
+    step: ClassVar[str] = "sensitivity"
+
+    base: Artifact
+    data: Artifact
+    spec: ModelSpec
+    hessian: bool
+    batch: int
+    execution: Execution
+
+
+class PlanJob(Job):
+    """Find the ranges and plan all strategies.
+
+    Attributes:
+        base: weights of the base network.
+        spec: how to build it.
+        scores: what the sensitivity pass measured.
+        ranges: the ranges section.
+        strategies: names, in order.
+        seed: of the random baseline; 0 where it is not used.
+    """
+
+    step: ClassVar[str] = "plan"
+
+    base: Artifact
+    spec: ModelSpec
+    scores: Artifact
+    ranges: RangeSettings
+    strategies: tuple[str, ...]
+    seed: int
+
+
+class MemberJob(Job):
+    """Prune, fine-tune and evaluate one member of the family: one (mask, seed).
+
+    Attributes:
+        base: weights of the base network.
+        data: the data set.
+        spec: how to build the network and feed it.
+        criterion: key in CRITERIA.
+        scores: what the sensitivity pass measured; None where the criterion does not read it.
+        num_pruned: weights that go, by layer name.
+        fine_tune: the fine_tune section.
+        augmentation: of training.
+        seed: batch order and augmentation.
+        execution: how arithmetic is done.
+    """
+
+    step: ClassVar[str] = "member"
+
+    base: Artifact
+    data: Artifact
+    spec: ModelSpec
+    criterion: str
+    scores: Artifact | None
+    num_pruned: dict[str, int]
+    fine_tune: FineTuneSettings
+    augmentation: str
+    seed: int
+    execution: Execution
+
+
+def data_job(
+    settings: DataSettings, source_digest: str, calibration_fraction: float, seed: int
+) -> FetchJob:
+    """Ask for a data set; settings that do not change its file are set to their defaults."""
+    unread = {"root": None, "validation_root": None, "normalization": None, "augmentation": None}
+    reads = settings.model_copy(update=unread)
+    return FetchJob(
+        settings=reads,
+        source_digest=source_digest,
+        calibration_fraction=calibration_fraction,
+        seed=seed,
+    )
+
+
+def member_label(strategy: str, criterion: str, seed: int) -> str:
+    """Name one member for tables, bars and run names, for example ``balanced/magnitude/0``."""
+    return f"{strategy}/{criterion}/{seed}"

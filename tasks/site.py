@@ -1,0 +1,33 @@
+"""Where a task finds its workspace and its store. Travels beside a job and is no part of its key."""
+
+from pathlib import Path
+
+from mixmatch.records import Record
+from tasks.store import Store
+from tasks.workspace import Workspace
+
+
+class Site(Record):
+    """The two places that a worker must know.
+
+    Attributes:
+        workspace: absolute folder of the workspace.
+        store: absolute folder of the artifact store.
+    """
+
+    workspace: str
+    store: str
+
+    @classmethod
+    def at(cls, workspace: Workspace, store: str | None = None) -> "Site":
+        """Return the site of ``workspace``; ``store`` is the run file's, null: inside it."""
+        folder = Path(store).expanduser().resolve() if store else workspace.store
+        return cls(workspace=str(workspace.root), store=str(folder))
+
+    def open_workspace(self) -> Workspace:
+        """Return the workspace, without creating or checking anything."""
+        return Workspace(Path(self.workspace))
+
+    def open_store(self) -> Store:
+        """Return the artifact store."""
+        return Store(Path(self.store))

@@ -1,0 +1,89 @@
+"""Where everything of a workspace lies. One class owns all paths."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixmatch.errors import WorkspaceError
+
+DEFAULT_NAME = ".mixmatch"
+HOME_VARIABLE = "MIXMATCH_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The state of one installation: databases, stored files, data sets.
+
+    Attributes:
+        root: absolute folder; everything else lies below it.
+    """
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path | None = None) -> "Workspace":
+        """Return the workspace at ``root``, else at MIXMATCH_HOME, else at ``./.mixmatch``.
+
+        Creates the folder, and checks that it can be written.
+
+        Raises:
+            WorkspaceError: the folder cannot be created or written.
+        """
+        chosen = root or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_NAME)
+        workspace = cls(chosen.expanduser().resolve())
+        probe = workspace.root / f".writable-{os.getpid()}"
+        try:
+            workspace.root.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {workspace.root} must be a folder that can be written "
+                f"({error.strerror}); choose another with {HOME_VARIABLE} or --workspace."
+            ) from error
+        return workspace
+
+    @property
+    def store(self) -> Path:
+        """Artifacts and records, by digest, unless the run file names another store."""
+        return self.root / "store"
+
+    @property
+    def data(self) -> Path:
+        """Downloaded data sets, as they came."""
+        return self.root / "data"
+
+    @property
+    def mlflow_database(self) -> Path:
+        """SQLite file behind MLflow."""
+        return self.root / "mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Files that MLflow keeps."""
+        return self.root / "mlflow-artifacts"
+
+    @property
+    def prefect(self) -> Path:
+        """PREFECT_HOME: database, results, and the managed server's files."""
+        return self.root / "prefect"
+
+    @property
+    def dvc(self) -> Path:
+        """The workspace's own DVC repository."""
+        return self.root / "dvc"
+
+    @property
+    def dvc_remote(self) -> Path:
+        """Default remote of that repository."""
+        return self.root / "dvc-remote"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run: report, progress, log."""
+        return self.root / "runs"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files."""
+        return self.root / "locks"
