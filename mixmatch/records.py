@@ -44,8 +44,8 @@ class Execution(Record):
         device: ``cpu`` or ``cuda``, with the index left out: equal devices compute alike.
         precision: ``float32`` or ``bfloat16`` (autocast), for training and evaluation.
         threads: threads of one process on CPU; 0 on an accelerator.
-        weight_gradient: ``native``, or ``gemm`` where one matrix product per convolution replaces
-            oneDNN's kernel (processors without AVX-512).
+        weight_gradient: ``native``, or ``taps`` where a matrix product per filter tap replaces
+            oneDNN's kernel on small images (x86 processors without AVX-512, float32).
     """
 
     device: str

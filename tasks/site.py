@@ -1,4 +1,4 @@
-"""Where a task finds its workspace and its store. Travels beside a job and is no part of its key."""
+"""Where a task finds workspace and store. Travels beside a job and is no part of its key."""
 
 from pathlib import Path
 
@@ -8,15 +8,17 @@ from tasks.workspace import Workspace
 
 
 class Site(Record):
-    """The two places that a worker must know.
+    """The places that a worker must know.
 
     Attributes:
         workspace: absolute folder of the workspace.
         store: absolute folder of the artifact store.
+        progress: folder in which running jobs tell how far they are; None: they tell nobody.
     """
 
     workspace: str
     store: str
+    progress: str | None = None
 
     @classmethod
     def at(cls, workspace: Workspace, store: str | None = None) -> "Site":

@@ -87,3 +87,8 @@ class Workspace:
     def locks(self) -> Path:
         """Lock files."""
         return self.root / "locks"
+
+    @property
+    def logs(self) -> Path:
+        """Tracebacks of failures that nobody foresaw."""
+        return self.root / "logs"

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mixmatch.config.fields import Settings
+from mixmatch.config.fields import OpenFraction, Settings
 
 Augmentation = Literal["none", "crop", "crop_flip"]
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
@@ -43,11 +43,11 @@ class DataSettings(Settings):
     train_limit: int | None = Field(
         None, ge=1, description="Use only the first n training images of a seeded shuffle."
     )
-    validation_fraction: float = Field(
-        0.1, gt=0.0, lt=1.0, description="Part of the training images held out for choices."
+    validation_fraction: OpenFraction = Field(
+        0.1, description="Part of the training images held out for choices."
     )
-    test_fraction: float = Field(
-        0.2, gt=0.0, lt=1.0, description="Only where the data set has no test split of its own."
+    test_fraction: OpenFraction = Field(
+        0.2, description="Only where the data set has no test split of its own."
     )
 
     @model_validator(mode="after")

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from mixmatch.config.fields import Fraction, Interval, Ordered, Settings
+from mixmatch.config.fields import Fraction, Interval, Settings
 from mixmatch.roles import LayerRole
 
 Baseline = Literal["MAG", "SNIP", "GraSP", "random"]
 
 
-class ConstraintSettings(Ordered):
+class ConstraintSettings(Settings):
     """Ranges that replace the observed one because of a layer's role or size (METHOD, phase 1)."""
 
     normalization: Interval = Field((0.0, 0.0), description="Normalization is never pruned.")
@@ -19,7 +19,7 @@ class ConstraintSettings(Ordered):
     small_below: int = Field(10_000, ge=0, description="Number of weights; 0 switches it off.")
 
 
-class RangeSettings(Ordered):
+class RangeSettings(Settings):
     """How the sparsity range of every layer is found."""
 
     baselines: tuple[Baseline, ...] = Field(

@@ -1,10 +1,11 @@
 """The ``model`` section of a run file: the trained network that is to be compressed."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from mixmatch.config.fields import Settings
+from mixmatch.digests import canonical_json
 
 
 class TrainSettings(Settings):
@@ -23,7 +24,7 @@ class ModelSettings(Settings):
     """Which architecture, and where its trained weights come from."""
 
     architecture: str = Field(min_length=1, description="A timm name, for example resnet18.")
-    arguments: dict[str, Any] = Field(
+    arguments: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="For the constructor; img_size is added where the model takes it.",
     )
@@ -36,6 +37,17 @@ class ModelSettings(Settings):
         False, description="Accept a checkpoint whose classifier differs, and train a new one."
     )
     train: TrainSettings = TrainSettings()
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _arguments_are_plain(cls, arguments: object) -> object:
+        # They go into digests and packed headers; YAML also gives dates, NaN and infinity.
+        try:
+            canonical_json(arguments)
+        except (TypeError, ValueError) as error:
+            allowed = "text, finite numbers, true, false, null, lists and mappings of these"
+            raise ValueError(f"must hold only {allowed} ({error})") from error
+        return arguments
 
     @model_validator(mode="after")
     def _architecture_is_a_plain_name(self) -> Self:

@@ -7,15 +7,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mixmatch.config.data import DataSettings
-from mixmatch.config.fields import Settings
+from mixmatch.config.fields import OpenFraction, Settings
 from mixmatch.config.method import FineTuneSettings, RangeSettings
 from mixmatch.config.model import ModelSettings
+from mixmatch.config.sentences import sentence
 from mixmatch.errors import ConfigError
 
 CriterionName = Literal["magnitude", "gradient", "product"]
 
 # Becomes a folder, a registered model and a Prefect name: no separators, no shell characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 class RegisterSettings(Settings):
@@ -34,16 +37,33 @@ class EngineSettings(Settings):
     """Where and how the members of the family are computed."""
 
     kind: Literal["local"] = Field("local", description="Worker processes on this machine.")
-    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = Field(
-        "auto", description="Worker processes; auto: processors / threads_per_job."
+    workers: Literal["auto"] | int = Field(
+        "auto", description="Worker processes, 1 to 256; auto: processors / threads_per_job."
     )
     threads_per_job: int = Field(1, ge=1, le=256, description="Threads of one job, CPU only.")
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda where there is one."
+        "auto", description="auto, cpu, cuda or cuda:N; auto: cuda where there is one."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor computes in it, else float32."
     )
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers_are_auto_or_few(cls, workers: object) -> object:
+        # By hand: of a union, pydantic reports every branch and names none of them readably.
+        if isinstance(workers, int) and not isinstance(workers, bool) and 1 <= workers <= 256:
+            return workers
+        if workers != "auto":
+            raise ValueError(f"must be auto or a whole number from 1 to 256, got {workers!r}")
+        return workers
+
+    @field_validator("device")
+    @classmethod
+    def _device_is_known(cls, device: str) -> str:
+        if not _DEVICE.fullmatch(device):
+            raise ValueError(f"must be auto, cpu, cuda or cuda:N, got {device!r}")
+        return device
 
 
 class RunConfig(Settings):
@@ -56,8 +76,8 @@ class RunConfig(Settings):
     criteria: tuple[CriterionName, ...] = Field(
         ("magnitude",), min_length=1, description="Scores that decide which weights go."
     )
-    calibration_fraction: float = Field(
-        0.05, gt=0.0, lt=1.0, description="Part of the training images that feeds sensitivity."
+    calibration_fraction: OpenFraction = Field(
+        0.05, description="Part of the training images that feeds sensitivity."
     )
     calibration_batch: int = Field(32, ge=1, description="Images per batch of the scoring pass.")
     ranges: RangeSettings = RangeSettings()
@@ -118,7 +138,7 @@ def parse_run_config(values: Mapping[str, object], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_sentence(error)}") from error
+        raise ConfigError(f"{source}: {sentence(error, RunConfig)}") from error
 
 
 def _checked_name(name: str | None) -> str | None:
@@ -128,26 +148,3 @@ def _checked_name(name: str | None) -> str | None:
             f"letter or digit, got {name!r}"
         )
     return name
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say the first problem of a validation in one sentence: setting, value, what is allowed."""
-    first = error.errors()[0]
-    setting = ".".join(str(part) for part in first["loc"]) or "the run file"
-    if first["type"] == "missing":
-        return f"{setting} must be given; it has no default."
-    if first["type"] == "extra_forbidden":
-        return f"{setting} is not a setting; see the run file section of the README for all names."
-    if first["type"] == "value_error":
-        message = str(first["ctx"]["error"])
-        if not first["loc"]:
-            return f"{message}."
-        return f"{setting} {message}." if message.startswith("must") else f"{setting}.{message}."
-    rule = first["msg"].removeprefix("Input ").removeprefix("should ")
-    hint = _percent_hint(first["input"], first["type"])
-    return f"{setting} must {rule}, got {first['input']!r}.{hint}"
-
-
-def _percent_hint(value: object, kind: str) -> str:
-    is_percent = isinstance(value, int | float) and kind == "less_than_equal" and 1 < value <= 100
-    return f" Sparsities are fractions: {value} % is {value / 100}." if is_percent else ""

@@ -1,0 +1,58 @@
+"""Commands that compress: ``demo`` and ``run``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.cli.options import AsJson, Overrides, RunFile, WorkspaceFolder, load
+
+if TYPE_CHECKING:
+    from mixmatch.config import RunConfig
+    from tasks.site import Site
+
+DEMO = Path(__file__).with_name("demo.yaml")
+
+
+def demo(
+    overrides: Overrides = None, workspace: WorkspaceFolder = None, as_json: AsJson = False
+) -> None:
+    """Compress the embedded example: digits and a ResNet-18, offline, in minutes.
+
+    Example: mixmatch demo
+    """
+    config, site = load(DEMO, overrides, workspace)
+    _compress(config, site, as_json=as_json)
+
+
+def run(
+    run_file: RunFile,
+    overrides: Overrides = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a network into a family, track it, and register its front.
+
+    What the workspace already holds is not computed again.
+
+    Example: mixmatch run params.yaml --set fine_tune.max_epochs=2
+    """
+    config, site = load(run_file, overrides, workspace)
+    _compress(config, site, as_json=as_json)
+
+
+def _compress(config: "RunConfig", site: "Site", *, as_json: bool) -> None:
+    from flows.cli.family_table import print_family  # noqa: PLC0415  needs rich
+    from flows.cli.live import show_progress  # noqa: PLC0415  needs rich
+    from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
+    from mixmatch.errors import FamilyError  # noqa: PLC0415  next to its user
+
+    with show_progress() as watch:
+        watch.on_stage("start", "loading")
+        from flows.compress import compress  # noqa: PLC0415  Prefect takes seconds to load
+
+        summary = compress(config, site, watch=watch)
+    print_family(reader_console(as_json=as_json), summary, config.registered_name)
+    if as_json:
+        print_json(summary)
+    if summary.failed:
+        failed = "; ".join(f"{label}: {reason}" for label, reason in summary.failed.items())
+        raise FamilyError(f"{len(summary.failed)} members failed, the others are kept ({failed}).")

@@ -1,0 +1,107 @@
+"""The order of the stages that lead to a plan: data, base, sensitivity, plan.
+
+Every stage asks the store first. How a stage is run, plainly or as a Prefect task, is the caller's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from flows.watch import Watch
+from mixmatch.config import RunConfig
+from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, SensitivityRecord
+from tasks.base import make_base
+from tasks.checkpoint import locate_checkpoint
+from tasks.data import locate_data
+from tasks.fetch import fetch_data
+from tasks.jobs import Job, data_job
+from tasks.orders import base_job, plan_job, sensitivity_job
+from tasks.plan import make_plan
+from tasks.sensitivity import measure_sensitivity
+from tasks.site import Site
+
+R = TypeVar("R", bound=Record)
+
+
+class RunStep(Protocol):
+    """How one step is run; ``arguments`` follow the job by name."""
+
+    def __call__(self, step: Callable[..., R], *, job: Job, **arguments: Any) -> R:  # noqa: ANN401  each step's own
+        """Return the step's record."""
+
+
+def run_plainly(step: Callable[..., R], *, job: Job, **arguments: Any) -> R:  # noqa: ANN401  each step's own
+    """Call the step in this process, without an orchestrator."""
+    return step(job=job, **arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that precedes the fan-out.
+
+    Attributes:
+        data: the data set.
+        base: the network to compress.
+        sensitivity: its scores.
+        plan: ranges and strategies.
+    """
+
+    data: DataRecord
+    base: BaseRecord
+    sensitivity: SensitivityRecord
+    plan: PlanRecord
+
+
+def prepare_data(
+    config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly
+) -> DataRecord:
+    """Fetch the data set.
+
+    Raises:
+        DataError: it is missing, corrupt or empty.
+    """
+    watch.on_stage("data", config.data.name)
+    located = locate_data(config.data, site.open_workspace())
+    job = data_job(config.data, located.source_digest, config.calibration_fraction, config.seed)
+    return run(fetch_data, job=job, settings=config.data, located=located, site=site)
+
+
+def prepare_base(
+    config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly
+) -> tuple[DataRecord, BaseRecord]:
+    """Fetch the data set, then load or train the base network.
+
+    Raises:
+        DataError: the data set is missing, corrupt or empty.
+        CheckpointError: the checkpoint is missing, corrupt or of another architecture.
+        ConfigError: the architecture is unknown or refuses the image size.
+    """
+    checkpoint = locate_checkpoint(config.model, site)
+    data = prepare_data(config, site, watch, run)
+    watch.on_stage("base", f"{config.model.architecture}, {_origin(config)}")
+    job = base_job(config, data, checkpoint)
+    return data, run(make_base, job=job, checkpoint=checkpoint, site=site)
+
+
+def prepare(config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly) -> Prepared:
+    """Run everything that precedes the fan-out."""
+    data, base = prepare_base(config, site, watch, run)
+    watch.on_stage("sensitivity", f"{data.num_images['calibration']} images")
+    scores = run(measure_sensitivity, job=sensitivity_job(config, data, base), site=site)
+    watch.on_stage("plan", "ranges and strategies")
+    plan = run(make_plan, job=plan_job(config, base, scores), site=site)
+    return Prepared(data, base, scores, plan)
+
+
+def prepare_plan(
+    config: RunConfig, site: Site, watch: Watch
+) -> tuple[DataRecord, BaseRecord, PlanRecord]:
+    """Return data set, base and plan without an orchestrator; trains no pruned network."""
+    prepared = prepare(config, site, watch)
+    return prepared.data, prepared.base, prepared.plan
+
+
+def _origin(config: RunConfig) -> str:
+    if config.model.checkpoint is None:
+        return f"trained here for {config.model.train.epochs} epochs"
+    return f"from {config.model.checkpoint}"

@@ -1,0 +1,79 @@
+"""How arithmetic is done: device, precision, threads. Resolved once, recorded in every digest."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+from mixmatch.convolution import tap_weight_gradients
+from mixmatch.errors import ConfigError
+from mixmatch.records import Execution
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+def resolve_execution(*, device: str, precision: str, threads: int) -> Execution:
+    """Turn settings into what this machine will do, by capability and never by a timing.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``float32`` or ``bfloat16``; auto takes bfloat16 where the processor
+            multiplies in it.
+        threads: threads of one process on CPU, at least 1.
+
+    Raises:
+        ConfigError: CUDA is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device.startswith("cuda") and not has_cuda:
+        raise ConfigError(
+            f"engine.device must be auto or cpu on a machine without CUDA, got {device}."
+        )
+    on_cuda = has_cuda and device != "cpu"
+    chosen = _native_precision(on_cuda=on_cuda) if precision == "auto" else precision
+    by_taps = not on_cuda and chosen == "float32" and not _capability("avx512_f")
+    return Execution(
+        device="cuda" if on_cuda else "cpu",
+        precision=chosen,
+        threads=0 if on_cuda else threads,
+        weight_gradient="taps" if by_taps else "native",
+    )
+
+
+@contextmanager
+def computing(execution: Execution) -> Iterator[torch.device]:
+    """Run the body with ``execution``'s threads and exact float32, and restore both afterwards."""
+    before, tf32 = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32
+    if execution.threads:
+        torch.set_num_threads(execution.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield torch.device(execution.device)
+    finally:
+        torch.set_num_threads(before)
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def autocast_of(execution: Execution) -> Autocast:
+    """Return a factory of the autocast context in which forward passes run."""
+    if execution.precision == "float32":
+        return nullcontext
+    return lambda: torch.autocast(execution.device, dtype=torch.bfloat16)
+
+
+def fast_training(model: nn.Module, execution: Execution) -> AbstractContextManager[object]:
+    """Return the context in which ``model`` trains fastest under ``execution``."""
+    by_taps = execution.weight_gradient == "taps"
+    return tap_weight_gradients(model) if by_taps else nullcontext()
+
+
+def _native_precision(*, on_cuda: bool) -> str:
+    if on_cuda:
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if _capability("avx512_bf16") or _capability("amx_bf16") else "float32"
+
+
+def _capability(name: str) -> bool:
+    """Say whether the CPU has an instruction set; processors of other makes have none of them."""
+    return bool(torch.cpu.get_capabilities().get(name, False))

@@ -1,0 +1,143 @@
+"""The base network: loaded from a checkpoint, or trained; then evaluated and stored."""
+
+import logging
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from mixmatch.checkpoints import load_state_, read_state
+from mixmatch.evaluation import evaluate
+from mixmatch.execution import autocast_of, computing, fast_training
+from mixmatch.images import ordered_batches, shuffled_batches
+from mixmatch.layers import prunable_layers
+from mixmatch.models import build_model, count_parameters
+from mixmatch.records import Accuracy, BaseRecord
+from mixmatch.training import train
+from tasks.checkpoint import LocatedCheckpoint
+from tasks.jobs import BaseJob
+from tasks.networks import EVALUATION_BATCH, open_split, preprocessing_of
+from tasks.site import Site
+from tasks.watched import WatchedTraining, num_batches
+
+_log = logging.getLogger(__name__)
+
+# Cohen's kappa against guessing below which a trained network is most likely fed wrongly.
+_NEAR_CHANCE = 0.1
+
+
+def make_base(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
+    """Return the base network's record, from the store if it is there.
+
+    Args:
+        job: what to load or train.
+        checkpoint: where the weights come from; None: train.
+        site: workspace and store.
+
+    Raises:
+        CheckpointError: the checkpoint is corrupt or of another architecture.
+        ConfigError: the architecture is unknown.
+        TrainingError: the training diverged.
+    """
+    store = site.open_store()
+    if found := store.find(job.step, job.key, BaseRecord):
+        return found
+
+    started = time.monotonic()
+    with computing(job.execution) as device:
+        model = _trained_network(job, checkpoint, site, device)
+        accuracies = {split: _accuracy(job, model, site, split) for split in ("validation", "test")}
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    with store.scratch() as folder:
+        save_file(state, folder / "base.safetensors")
+        artifact = store.put(folder / "base.safetensors")
+    record = BaseRecord(
+        spec=job.spec,
+        source=checkpoint.label if checkpoint else "trained",
+        artifact=artifact,
+        num_parameters=count_parameters(model),
+        num_weights=sum(layer.num_weights for layer in prunable_layers(model)),
+        warnings=_warnings(accuracies["validation"], job.spec.num_classes),
+        seconds=time.monotonic() - started,
+        **accuracies,
+    )
+    store.commit(job.step, job.key, job.inputs, record)
+    return record
+
+
+def _trained_network(
+    job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site, device: torch.device
+) -> nn.Module:
+
+    torch.manual_seed(job.seed)
+    from_timm = checkpoint is not None and checkpoint.path is None
+    model = build_model(job.spec, pretrained=from_timm)
+    replaced: tuple[str, ...] = ()
+    if checkpoint is not None and checkpoint.path is not None:
+        path = Path(checkpoint.path)
+        replaced = load_state_(
+            model,
+            read_state(path),
+            allow_new_head=job.settings.allow_new_head,
+            source=checkpoint.label,
+        )
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
+    if checkpoint is None:
+        _train(job, model, site, parameters=None)
+    elif replaced:
+        _log.info("training a new head: %s", ", ".join(replaced))
+        _train(job, model, site, parameters=replaced)
+    return model.eval()
+
+
+def _train(
+    job: BaseJob, model: nn.Module, site: Site, *, parameters: tuple[str, ...] | None
+) -> None:
+    """Train ``model`` in place: all of it, or only the named ``parameters``."""
+    settings = job.settings.train
+    images = open_split(site.open_store(), job.data, "train", job.execution.device)
+    batches = shuffled_batches(
+        images,
+        preprocessing_of(job.spec),
+        settings.batch_size,
+        augmentation=job.augmentation,
+        generator=torch.Generator().manual_seed(job.seed),
+    )
+    if parameters is not None:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in parameters)
+    steps = num_batches(len(images), settings.batch_size)
+    watched = WatchedTraining(site.progress, "base", max_epochs=settings.epochs, steps=steps)
+    with fast_training(model, job.execution):
+        train(
+            model,
+            watched.batches(batches),
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            schedule=settings.schedule,
+            steps_per_epoch=steps,
+            autocast=autocast_of(job.execution),
+        )
+    watched.finish()
+    model.requires_grad_(requires_grad=True)
+
+
+def _accuracy(job: BaseJob, model: nn.Module, site: Site, split: str) -> Accuracy:
+
+    images = open_split(site.open_store(), job.data, split, job.execution.device)
+    batches = ordered_batches(images, preprocessing_of(job.spec), EVALUATION_BATCH)
+    return evaluate(model, batches, autocast=autocast_of(job.execution))
+
+
+def _warnings(validation: Accuracy, num_classes: int) -> tuple[str, ...]:
+    chance = 1 / num_classes
+    if (validation.value - chance) / (1 - chance) >= _NEAR_CHANCE:
+        return ()
+    return (
+        f"The base network's validation accuracy is {validation.value:.1%}, near chance "
+        f"({chance:.1%} for {num_classes} classes): wrong normalization, class order or checkpoint "
+        "are the usual causes.",
+    )

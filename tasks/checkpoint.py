@@ -1,0 +1,74 @@
+"""Where the base network's trained weights come from: a file, timm, or the model registry."""
+
+from pathlib import Path
+
+from mixmatch.config import ModelSettings
+from mixmatch.digests import file_digest, json_digest
+from mixmatch.errors import CheckpointError
+from mixmatch.records import Record
+from tasks.site import Site
+
+PRETRAINED = "timm"
+_REGISTRY_PREFIXES = ("models:/", "runs:/")
+
+
+class LocatedCheckpoint(Record):
+    """Trained weights that were found, before they are read.
+
+    Attributes:
+        label: what the base record calls its source.
+        digest: SHA-256 of the file, or of what identifies timm's pretrained weights.
+        path: the file; None for timm's, which are downloaded when the network is built.
+        mean: normalization that the network was trained with, if the source says it.
+        std: likewise.
+    """
+
+    label: str
+    digest: str
+    path: str | None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def locate_checkpoint(settings: ModelSettings, site: Site) -> LocatedCheckpoint | None:
+    """Find the checkpoint that a run file names; None when the run trains the base itself.
+
+    Raises:
+        CheckpointError: there is no such file or registered model.
+    """
+    source = settings.checkpoint
+    if source is None:
+        return None
+    if source == PRETRAINED:
+        return _pretrained(settings.architecture)
+    if source.startswith(_REGISTRY_PREFIXES):
+        return _registered(source, site)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise CheckpointError(
+            "model.checkpoint must be an existing .safetensors, .pt or .pth file, models:/NAME@"
+            f"alias, or timm, got {source!r}, and there is no such file."
+        )
+    return LocatedCheckpoint(label=path.name, digest=file_digest(path), path=str(path.resolve()))
+
+
+def _pretrained(architecture: str) -> LocatedCheckpoint:
+    from mixmatch.models import pretrained_identity, pretrained_normalization  # noqa: PLC0415  torch
+
+    mean, std = pretrained_normalization(architecture)
+    return LocatedCheckpoint(
+        label=f"{PRETRAINED}:{architecture}",
+        digest=json_digest(pretrained_identity(architecture)),
+        path=None,
+        mean=mean,
+        std=std,
+    )
+
+
+def _registered(source: str, site: Site) -> LocatedCheckpoint:
+    from tasks.tracking import download_weights  # noqa: PLC0415  imports MLflow
+
+    folder = site.open_workspace().root / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = download_weights(site, source, folder)
+    return LocatedCheckpoint(label=source, digest=file_digest(path), path=str(path))

@@ -1,0 +1,62 @@
+"""What a plan will come to before anything is trained: bytes on disk, and work."""
+
+import math
+
+from mixmatch.config import RunConfig
+from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, StrategyRecord
+
+_FLOAT_BYTES = 4
+# Trained float32 weights lose about this much to zstandard: sign and mantissa are noise, the
+# exponent is not.
+_VALUE_SHARE = 0.93
+
+
+class PlanCost(Record):
+    """The work that a plan asks for, at most: early stopping and the store may save some.
+
+    Attributes:
+        trainings: distinct (mask, seed) pairs, with every criterion.
+        images: training images of one epoch.
+        epochs: at most, per training.
+        image_passes: ``trainings * images * epochs``.
+    """
+
+    trainings: int
+    images: int
+    epochs: int
+    image_passes: int
+
+
+def plan_cost(config: RunConfig, data: DataRecord, plan: PlanRecord) -> PlanCost:
+    """Count the trainings of a plan; equal configurations are trained once."""
+    num_plans = len({strategy.digest for strategy in plan.strategies})
+    trainings = num_plans * len(config.criteria) * len(config.seeds)
+    images, epochs = data.num_images["train"], config.fine_tune.max_epochs
+    return PlanCost(
+        trainings=trainings,
+        images=images,
+        epochs=epochs,
+        image_passes=trainings * images * epochs,
+    )
+
+
+def expected_bytes(strategy: StrategyRecord, plan: PlanRecord, base: BaseRecord) -> int:
+    """Estimate the packed file of a strategy: kept values, an entropy-coded mask, and the rest.
+
+    The rest (biases, normalization, buffers) is what the base's file holds besides weights.
+    """
+    rest = max(0, base.artifact.size_bytes - _FLOAT_BYTES * base.num_weights)
+    total = float(rest)
+    for layer in plan.layers:
+        num_weights, num_pruned = layer.num_weights, strategy.num_pruned[layer.name]
+        values = _FLOAT_BYTES * (num_weights - num_pruned) * _VALUE_SHARE
+        mask_bytes = num_weights * _entropy_bits(num_pruned / num_weights) / 8
+        total += min(values + mask_bytes, _FLOAT_BYTES * num_weights * _VALUE_SHARE)
+    return round(total)
+
+
+def _entropy_bits(share: float) -> float:
+    """Return the bits that one entry of a mask with this share of zeros costs at least."""
+    if share <= 0.0 or share >= 1.0:
+        return 0.0
+    return -share * math.log2(share) - (1.0 - share) * math.log2(1.0 - share)

@@ -1,0 +1,45 @@
+"""Networks and data sets as the steps need them: opened from the store by their records."""
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from mixmatch.checkpoints import load_state_, read_state
+from mixmatch.images import ImageSet, Preprocessing
+from mixmatch.models import build_model
+from mixmatch.records import Artifact, ModelSpec
+from mixmatch.signals import Signals
+from tasks.fetch import load_split
+from tasks.sensitivity import SIGNALS
+from tasks.store import Store
+
+EVALUATION_BATCH = 256
+
+
+def open_network(store: Store, weights: Artifact, spec: ModelSpec) -> nn.Module:
+    """Build the network of ``spec`` with the stored ``weights``, in eval mode on the CPU."""
+    model = build_model(spec)
+    load_state_(model, read_state(store.path(weights)), allow_new_head=False, source="the store")
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    return model.eval()
+
+
+def open_split(store: Store, data: Artifact, split: str, device: str) -> ImageSet:
+    """Return one split of a stored data set as uint8 tensors on ``device``."""
+    images = load_split(store.path(data), split)
+    return ImageSet(images.images.to(device), images.labels.to(device))
+
+
+def preprocessing_of(spec: ModelSpec) -> Preprocessing:
+    """Return the preprocessing that ``spec`` was trained with."""
+    return Preprocessing(spec.mean, spec.std)
+
+
+def open_signals(store: Store, scores: Artifact) -> Signals:
+    """Return the stored signals of a sensitivity pass, read as they are used."""
+    kinds: dict[str, dict[str, Tensor]] = {name: {} for name in SIGNALS}
+    with safe_open(store.path(scores), framework="pt") as file:
+        for key in file.keys():  # noqa: SIM118  not a mapping
+            kind, layer = key.split("/", 1)
+            kinds[kind][layer] = file.get_tensor(key)
+    return Signals(**kinds)

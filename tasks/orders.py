@@ -1,0 +1,205 @@
+"""From a run file and the records so far to the next job: what each step is asked to do."""
+
+import os
+from dataclasses import dataclass
+
+import psutil
+
+from mixmatch.config import EngineSettings, RunConfig
+from mixmatch.criteria import CRITERIA, Signal
+from mixmatch.errors import ConfigError
+from mixmatch.execution import resolve_execution
+from mixmatch.models import build_model
+from mixmatch.records import (
+    BaseRecord,
+    DataRecord,
+    Execution,
+    ModelSpec,
+    PlanRecord,
+    SensitivityRecord,
+)
+from mixmatch.strategies import METHOD_TEN
+from tasks.checkpoint import LocatedCheckpoint
+from tasks.jobs import BaseJob, MemberJob, PlanJob, SensitivityJob
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One row of the family before it is computed.
+
+    Attributes:
+        strategy: the first strategy that asks for this configuration.
+        also: further strategies with the same configuration.
+        criterion: key in CRITERIA.
+        seed: of fine-tuning.
+        job: what is to be computed.
+    """
+
+    strategy: str
+    also: tuple[str, ...]
+    criterion: str
+    seed: int
+    job: MemberJob
+
+    @property
+    def label(self) -> str:
+        """Name for tables, bars and runs, for example ``balanced/magnitude/0``."""
+        return f"{self.strategy}/{self.criterion}/{self.seed}"
+
+
+def lone_execution(engine: EngineSettings) -> Execution:
+    """Say how the steps that run alone (base, sensitivity) compute: on all processors."""
+    physical = psutil.cpu_count(logical=False) or 1
+    threads = min(physical, len(os.sched_getaffinity(0)))
+    return resolve_execution(device=engine.device, precision=engine.precision, threads=threads)
+
+
+def member_execution(engine: EngineSettings) -> Execution:
+    """Say how members compute: with the threads that the run file sets for one job."""
+    return resolve_execution(
+        device=engine.device, precision=engine.precision, threads=engine.threads_per_job
+    )
+
+
+def base_job(
+    config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None
+) -> BaseJob:
+    """Ask for the base network.
+
+    Raises:
+        ConfigError: the architecture is unknown or refuses the image size, or ``data.classes``
+            does not fit.
+    """
+    spec = _spec(config, data, checkpoint)
+    build_model(spec)  # refuses before anything is trained or a server is started
+    settings = config.model.model_copy(update={"checkpoint": None})
+    trains = checkpoint is None or config.model.allow_new_head
+    return BaseJob(
+        data=data.artifact,
+        spec=spec,
+        checkpoint_digest=checkpoint.digest if checkpoint else None,
+        settings=settings,
+        augmentation=_augmentation(config, data) if trains else "none",
+        seed=config.seed,
+        execution=lone_execution(config.engine),
+    )
+
+
+def sensitivity_job(config: RunConfig, data: DataRecord, base: BaseRecord) -> SensitivityJob:
+    """Ask for the one sensitivity pass; it is float32 whatever the run's precision."""
+    engine = config.engine.model_copy(update={"precision": "float32"})
+    return SensitivityJob(
+        base=base.artifact,
+        data=data.artifact,
+        spec=base.spec,
+        hessian="GraSP" in config.ranges.baselines,
+        batch=config.calibration_batch,
+        execution=lone_execution(engine),
+    )
+
+
+def plan_job(config: RunConfig, base: BaseRecord, scores: SensitivityRecord) -> PlanJob:
+    """Ask for ranges and strategies."""
+    return PlanJob(
+        base=base.artifact,
+        spec=base.spec,
+        scores=scores.artifact,
+        ranges=config.ranges,
+        strategies=config.strategies or METHOD_TEN,
+        seed=config.seed if "random" in config.ranges.baselines else 0,
+    )
+
+
+def members(
+    config: RunConfig,
+    data: DataRecord,
+    base: BaseRecord,
+    scores: SensitivityRecord,
+    plan: PlanRecord,
+) -> tuple[Member, ...]:
+    """List the distinct members of the family: criteria, then strategies, then seeds.
+
+    Strategies that prune equally share one member; without fine-tuning all seeds do.
+    """
+    found: dict[str, Member] = {}
+    for criterion in config.criteria:
+        for strategy in plan.strategies:
+            for seed in config.seeds:
+                job = _member_job(config, data, base, scores, criterion)
+                job = job.model_copy(
+                    update={
+                        "num_pruned": strategy.num_pruned,
+                        "seed": seed if config.fine_tune.max_epochs else 0,
+                    }
+                )
+                known = found.get(job.key)
+                found[job.key] = (
+                    Member(strategy.name, (), criterion, job.seed, job)
+                    if known is None
+                    else _also(known, strategy.name)
+                )
+    return tuple(found.values())
+
+
+def _member_job(
+    config: RunConfig,
+    data: DataRecord,
+    base: BaseRecord,
+    scores: SensitivityRecord,
+    criterion: str,
+) -> MemberJob:
+    reads_scores = CRITERIA[criterion].needs is not Signal.NONE
+    return MemberJob(
+        base=base.artifact,
+        data=data.artifact,
+        spec=base.spec,
+        criterion=criterion,
+        scores=scores.artifact if reads_scores else None,
+        num_pruned={},
+        fine_tune=config.fine_tune,
+        augmentation=_augmentation(config, data) if config.fine_tune.max_epochs else "none",
+        seed=0,
+        execution=member_execution(config.engine),
+    )
+
+
+def _also(member: Member, strategy: str) -> Member:
+    if strategy == member.strategy or strategy in member.also:
+        return member
+    also = (*member.also, strategy)
+    return Member(member.strategy, also, member.criterion, member.seed, member.job)
+
+
+def _augmentation(config: RunConfig, data: DataRecord) -> str:
+    return config.data.augmentation or data.augmentation
+
+
+def _spec(
+    config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None
+) -> ModelSpec:
+    mean, std = _normalization(config, data, checkpoint)
+    return ModelSpec(
+        architecture=config.model.architecture,
+        arguments=config.model.arguments,
+        num_classes=len(data.classes),
+        image_shape=data.image_shape,
+        mean=mean,
+        std=std,
+        classes=data.classes,
+    )
+
+
+def _normalization(
+    config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Choose the run file's normalization, else the checkpoint's own, else the data set's."""
+    if config.data.normalization is not None:
+        return config.data.normalization
+    if checkpoint is None or checkpoint.mean is None or checkpoint.std is None:
+        return data.mean, data.std
+    if len(checkpoint.mean) != config.data.channels:
+        raise ConfigError(
+            f"data.channels must be {len(checkpoint.mean)} with the normalization of "
+            f"{checkpoint.label}, got {config.data.channels}; set data.normalization otherwise."
+        )
+    return checkpoint.mean, checkpoint.std

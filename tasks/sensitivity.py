@@ -1,0 +1,44 @@
+"""The sensitivity pass: gradients and GraSP's Hessian-gradient product, measured once, stored."""
+
+import time
+
+from safetensors.torch import save_file
+
+from mixmatch.execution import computing, fast_training
+from mixmatch.images import ordered_batches
+from mixmatch.layers import prunable_layers
+from mixmatch.records import SensitivityRecord
+from mixmatch.signals import measure_signals
+from tasks.jobs import SensitivityJob
+from tasks.networks import open_network, open_split, preprocessing_of
+from tasks.site import Site
+
+SIGNALS = ("abs_gradient", "gradient", "hessian_gradient")
+
+
+def measure_sensitivity(job: SensitivityJob, site: Site) -> SensitivityRecord:
+    """Return the record of the scores file, from the store if it is there."""
+    store = site.open_store()
+    if found := store.find(job.step, job.key, SensitivityRecord):
+        return found
+
+    started = time.monotonic()
+    with computing(job.execution) as device:
+        model = open_network(store, job.base, job.spec).to(device)
+        images = open_split(store, job.data, "calibration", job.execution.device)
+        batches = ordered_batches(images, preprocessing_of(job.spec), job.batch)
+        with fast_training(model, job.execution):
+            signals = measure_signals(model, prunable_layers(model), batches, hessian=job.hessian)
+    tensors = {
+        f"{signal}/{layer}": tensor.cpu().contiguous()
+        for signal in SIGNALS
+        for layer, tensor in getattr(signals, signal).items()
+    }
+    with store.scratch() as folder:
+        save_file(tensors, folder / "scores.safetensors")
+        artifact = store.put(folder / "scores.safetensors")
+    record = SensitivityRecord(
+        artifact=artifact, num_images=len(images), seconds=time.monotonic() - started
+    )
+    store.commit(job.step, job.key, job.inputs, record)
+    return record

@@ -1,0 +1,27 @@
+"""MLflow: one run per flow, one below it per member, and the model registry. Nothing else uses it.
+
+MLflow is a view of what the store holds; every write can be repeated without a second entry.
+"""
+
+from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
+from tasks.tracking.connection import prepare_tracking
+from tasks.tracking.download import download_weights
+from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
+from tasks.tracking.results import record_result
+from tasks.tracking.runs import OpenRun, close_run, open_run
+
+__all__ = [
+    "MOST_ACCURATE",
+    "SMALLEST",
+    "ModelDetail",
+    "ModelRow",
+    "OpenRun",
+    "close_run",
+    "download_weights",
+    "list_models",
+    "open_run",
+    "prepare_tracking",
+    "record_result",
+    "register_front",
+    "show_model",
+]

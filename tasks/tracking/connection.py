@@ -1,0 +1,146 @@
+"""The one door to MLflow: where its records are, that its database is whole, and who may write.
+
+MLflow is imported inside functions: it takes seconds, and its telemetry has to be off before.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from mixmatch.errors import WorkspaceError
+from tasks.site import Site
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+# MLflow reads DO_NOT_TRACK only as the word "true", so its own switch is set as well.
+_ALWAYS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+}
+_UNLESS_SET = {"MLFLOW_LOGGING_LEVEL": "WARNING"}
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri(site: Site) -> str:
+    """Return MLFLOW_TRACKING_URI where it is set, else that of the workspace's SQLite file."""
+    return os.environ.get(URI_VARIABLE) or f"{_SQLITE}{site.open_workspace().mlflow_database}"
+
+
+def prepare_tracking(site: Site) -> str:
+    """Create MLflow's SQLite database if there is none, and return the tracking URI.
+
+    The database is migrated aside, under a lock, and appears under its name complete or not at all:
+    several processes that migrate one file at the same time break it. Takes seconds the first time.
+    """
+    uri = tracking_uri(site)
+    database = _sqlite_file(uri)
+    if database is not None and not _is_there(database):
+        with locked(site, "mlflow-migration"):
+            if not _is_there(database):
+                _create_database(database, site.open_workspace().mlflow_artifacts)
+    return uri
+
+
+def connect(site: Site) -> "MlflowClient":
+    """Return a client of the tracking store and registry; creates the database if there is none.
+
+    Raises:
+        WorkspaceError: the database has the schema of another MLflow version.
+    """
+    return _client(prepare_tracking(site))
+
+
+def connect_if_there(site: Site) -> "MlflowClient | None":
+    """Return a client, or None where nothing was ever tracked; creates nothing.
+
+    Raises:
+        WorkspaceError: the database has the schema of another MLflow version.
+    """
+    uri = tracking_uri(site)
+    database = _sqlite_file(uri)
+    if database is not None and not _is_there(database):
+        return None
+    return _client(uri)
+
+
+def ensure_experiment(client: "MlflowClient", site: Site, name: str) -> str:
+    """Return the identifier of experiment ``name``; call it under a lock.
+
+    A new one keeps its files below the workspace, unless a tracking server says where. One that
+    was deleted is restored: its runs are needed to recognize what is already done.
+    """
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        place = site.open_workspace().mlflow_artifacts / name
+        location = None if _is_server(client.tracking_uri) else place.as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+@contextmanager
+def locked(site: Site, name: str) -> Iterator[None]:
+    """Hold the workspace's lock ``name``; the system frees it when its holder dies."""
+    folder = site.open_workspace().locks
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
+
+
+def silence() -> None:
+    """Switch MLflow's telemetry, pickle loading and chatter off; call it before the import."""
+    os.environ.update(_ALWAYS)
+    for name, value in _UNLESS_SET.items():
+        os.environ.setdefault(name, value)
+
+
+def _client(uri: str) -> "MlflowClient":
+    silence()
+    from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds
+
+    try:
+        return MlflowClient(tracking_uri=uri)
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        raise WorkspaceError(
+            f"The database {uri} must have the schema of the installed MLflow, and has another; "
+            f"make a copy of it, then run: mlflow db upgrade {uri}"
+        ) from error
+
+
+def _create_database(database: Path, artifacts: Path) -> None:
+    silence()
+    from mlflow.store.tracking.sqlalchemy_store import (  # noqa: PLC0415  takes seconds
+        SqlAlchemyStore,
+    )
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=database.parent, prefix=".mlflow-") as folder:
+        unfinished = Path(folder) / database.name
+        store = SqlAlchemyStore(f"{_SQLITE}{unfinished}", artifacts.as_uri())
+        store.engine.dispose()
+        os.replace(unfinished, database)
+
+
+def _is_there(database: Path) -> bool:
+    return database.is_file() and database.stat().st_size > 0
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))

@@ -1,0 +1,123 @@
+"""Weights for a run's base network, fetched from MLflow, never through pickle."""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixmatch.errors import CheckpointError
+from tasks.site import Site
+from tasks.tracking.browse import find_version
+from tasks.tracking.connection import connect_if_there
+from tasks.tracking.model_folder import PACKED_ARTIFACT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import Model
+
+_LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
+_REGISTERED = re.compile(r"models:/([^/@]+(?:@[^/@]+|/\d+))")
+_OF_RUN = re.compile(r"runs:/[^/]+/.+")
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+
+
+def download_weights(site: Site, uri: str, folder: Path) -> Path:
+    """Fetch the weights behind an MLflow address as a file that ``read_state`` reads.
+
+    Understood are, in this order: a network that mixmatch registered, a PyTorch model that MLflow
+    saved in its pt2 format, and any folder or file with exactly one weights file in it.
+
+    Args:
+        uri: ``models:/NAME@alias``, ``models:/NAME/VERSION``, ``models:/m-ID``, ``runs:/ID/PATH``.
+        folder: where the file is to lie; it must exist.
+
+    Returns:
+        The file, ``weights.safetensors`` or ``weights`` with the suffix that it had.
+
+    Raises:
+        CheckpointError: the address cannot be read or holds no such weights.
+        RegistryError: there is no such registered model, alias or version.
+    """
+    client = connect_if_there(site)
+    if client is None:
+        raise CheckpointError(f"{uri} must exist, but nothing is tracked in {site.workspace} yet.")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        return _weights_in(_download(client, uri, Path(scratch)), uri, folder)
+
+
+def _download(client: "MlflowClient", uri: str, scratch: Path) -> Path:
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415  takes seconds
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds
+
+    try:
+        place = _location(client, uri)
+        local = download_artifacts(
+            artifact_uri=place, dst_path=str(scratch), tracking_uri=client.tracking_uri
+        )
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{uri} must be an address that MLflow can read: {reason}") from error
+    return Path(local)
+
+
+def _location(client: "MlflowClient", uri: str) -> str:
+    """Return where the files of ``uri`` lie; MLflow itself asks its process-wide address."""
+    if match := _LOGGED_MODEL.fullmatch(uri):
+        return str(client.get_logged_model(match[1]).artifact_location)
+    if match := _REGISTERED.fullmatch(uri):
+        version = find_version(client, match[1])
+        return str(client.get_model_version_download_uri(version.name, version.version))
+    if _OF_RUN.fullmatch(uri):
+        return uri
+    raise CheckpointError(
+        "An MLflow address must be models:/NAME@alias, models:/NAME/VERSION, models:/m-ID or "
+        f"runs:/ID/PATH, got {uri!r}."
+    )
+
+
+def _weights_in(place: Path, uri: str, folder: Path) -> Path:
+    if (place / "MLmodel").is_file():
+        from mlflow.models import Model  # noqa: PLC0415  takes seconds
+
+        model = Model.load(str(place))
+        artifacts = model.flavors.get("python_function", {}).get("artifacts", {})
+        if PACKED_ARTIFACT in artifacts:
+            return _unpacked(place / artifacts[PACKED_ARTIFACT]["path"], folder)
+        if "pytorch" in model.flavors:
+            return _exported(place, model, uri, folder)
+    files = [place] if place.is_file() else sorted(place.rglob("*"))
+    weights = [file for file in files if file.suffix in _WEIGHTS]
+    if len(weights) != 1:
+        found = [file.name for file in weights] or "none"
+        raise CheckpointError(
+            f"{uri} must hold exactly one file of type {', '.join(_WEIGHTS)}, found {found}."
+        )
+    return Path(shutil.move(weights[0], folder / f"weights{weights[0].suffix}"))
+
+
+def _unpacked(packed: Path, folder: Path) -> Path:
+    from mixmatch.packed import read_packed  # noqa: PLC0415  torch takes seconds
+
+    return _save(read_packed(packed).state, folder)
+
+
+def _exported(place: Path, model: "Model", uri: str, folder: Path) -> Path:
+    """Take the state out of a torch.export archive; pickled modules are refused."""
+    import mlflow.pytorch  # noqa: PLC0415  takes seconds
+
+    kind = model.flavors["pytorch"].get("serialization_format", "pickle")
+    if kind != "pt2":
+        raise CheckpointError(
+            f"{uri} must be saved with serialization_format='pt2', got {kind!r}, which runs code "
+            "when it is loaded; save it so, or log a .safetensors file."
+        )
+    return _save(mlflow.pytorch.load_model(str(place)).state_dict(), folder)
+
+
+def _save(state: dict[str, object], folder: Path) -> Path:
+    from safetensors.torch import save_file  # noqa: PLC0415  torch takes seconds
+
+    file = folder / "weights.safetensors"
+    save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)
+    return file

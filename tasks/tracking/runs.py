@@ -1,0 +1,173 @@
+"""The parent run of a flow: opened or resumed by its key, closed once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from mixmatch.config import RunConfig
+from mixmatch.config.fields import Settings
+from mixmatch.records import DataRecord, FamilyRecord, Record
+from tasks.site import Site
+from tasks.tracking.connection import connect, ensure_experiment, locked
+from tasks.tracking.repeatable import FINISHED, KEY_TAG, find_run, now_ms, put
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
+
+# The sparsity from which a network is called sparse in the run's summary figure.
+SPARSE = 0.8
+
+_OPENED_TAG = "mixmatch.opened_ms"
+_DIGEST_LENGTH = 36  # of a data set; MLflow's limit
+
+
+class OpenRun(Record):
+    """A parent run that is ready to be written to.
+
+    Attributes:
+        run_id: MLflow's identifier.
+        already_finished: whether an earlier flow with the same key finished it.
+    """
+
+    run_id: str
+    already_finished: bool
+
+
+def open_run(
+    site: Site,
+    *,
+    name: str,
+    key: str,
+    config: RunConfig,
+    data: DataRecord,
+    tags: Mapping[str, str],
+) -> OpenRun:
+    """Find the run tagged with ``key`` in the experiment of ``config`` and resume it, or create it.
+
+    A finished run is left as it is. One that failed or was killed runs again and keeps what it has.
+
+    Args:
+        name: shown name of a new run.
+        key: digest of everything that makes two runs the same.
+        config: its settings become parameters and the artifact ``run.yaml``.
+        data: logged as the input data set.
+        tags: set on a new or resumed run.
+    """
+    client = connect(site)
+    with locked(site, "mlflow-runs"):
+        experiment = ensure_experiment(client, site, config.run_name)
+        run = find_run(client, experiment, key)
+        if run is not None and run.info.status == FINISHED:
+            return OpenRun(run_id=run.info.run_id, already_finished=True)
+        if run is None:
+            run = client.create_run(experiment, run_name=name, tags={KEY_TAG: key})
+        else:
+            client.update_run(run.info.run_id, status="RUNNING")
+    run_id = run.info.run_id
+    put(client, run, params=flat_settings(config), tags={_OPENED_TAG: str(now_ms()), **tags})
+    client.log_inputs(run_id, datasets=[_input_of(data)])
+    settings = config.model_dump(mode="json", by_alias=True)
+    client.log_text(run_id, yaml.safe_dump(settings, sort_keys=False), "run.yaml")
+    return OpenRun(run_id=run_id, already_finished=False)
+
+
+def close_run(
+    site: Site,
+    run_id: str,
+    *,
+    family: FamilyRecord,
+    report: Path,
+    pointers: Mapping[str, Path],
+    tags: Mapping[str, str],
+    failed: bool,
+) -> None:
+    """Log the figures and files of a whole run and end it; a run that has finished is left alone.
+
+    Args:
+        family: the product of the run.
+        report: the self-contained page, kept under its own name.
+        pointers: DVC pointer files, kept as ``dvc/NAME/FILE``.
+        tags: for example the DVC hashes.
+        failed: whether the run ends as FAILED rather than FINISHED.
+    """
+    client = connect(site)
+    run = client.get_run(run_id)
+    if run.info.status == FINISHED and not failed:
+        return
+    opened = int(run.data.tags.get(_OPENED_TAG, run.info.start_time))
+    seconds = (now_ms() - opened) / 1000
+    reasons = {"mixmatch.failed": json.dumps(family.failed)} if family.failed else {}
+    put(
+        client,
+        run,
+        metrics={**family_metrics(family), "seconds": seconds},
+        tags={**tags, **reasons},
+    )
+    client.log_artifact(run_id, str(report))
+    for name, pointer in pointers.items():
+        client.log_artifact(run_id, str(pointer), f"dvc/{name}")
+    client.set_terminated(run_id, "FAILED" if failed else FINISHED)
+
+
+def flat_settings(settings: Settings) -> dict[str, str]:
+    """Write settings as parameters: dotted names, strings as they are, all else as JSON.
+
+    Only sections are descended into. Free tables such as ``ranges.layers`` stay one value: their
+    keys hold characters that MLflow refuses in names.
+    """
+    flat: dict[str, str] = {}
+    for field, info in type(settings).model_fields.items():
+        name, value = info.alias or field, getattr(settings, field)
+        if isinstance(value, Settings):
+            flat |= {f"{name}.{inner}": text for inner, text in flat_settings(value).items()}
+        elif isinstance(value, str):
+            flat[name] = value
+        else:
+            flat[name] = json.dumps(settings.model_dump(mode="json", include={field})[field])
+    return flat
+
+
+def family_metrics(family: FamilyRecord) -> dict[str, float]:
+    """Summarize a family; accuracies are fractions.
+
+    ``best_accuracy_sparse`` is the test accuracy of the member that has the best validation
+    accuracy among those with a sparsity of at least ``SPARSE``; absent where there is none.
+    """
+    metrics = {
+        "num_results": len(family.results),
+        "num_failed": len(family.failed),
+        "front_size": sum(result.on_front for result in family.results),
+        "base_validation_accuracy": family.base.validation.value,
+        "base_test_accuracy": family.base.test.value,
+    }
+    sparse = [x.member for x in family.results if x.member.sparsity >= SPARSE]
+    if sparse:
+        best = max(sparse, key=lambda member: (member.validation.value, member.sparsity))
+        metrics["best_validation_accuracy_sparse"] = best.validation.value
+        metrics["best_accuracy_sparse"] = best.test.value
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _input_of(data: DataRecord) -> "DatasetInput":
+    """Describe a data set as MLflow logs it; MLflow cuts digests, so the profile holds it whole."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415  takes seconds
+
+    is_address = data.source.startswith(("http://", "https://"))
+    profile = {
+        "source_digest": data.source_digest,
+        "artifact_digest": data.artifact.digest,
+        "num_images": data.num_images,
+        "classes": len(data.classes),
+        "image_shape": list(data.image_shape),
+    }
+    dataset = Dataset(
+        name=data.name,
+        digest=data.source_digest[:_DIGEST_LENGTH],
+        source_type="http" if is_address else "code",
+        source=json.dumps({"url": data.source} if is_address else {"tags": {"from": data.source}}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])

@@ -1,0 +1,69 @@
+"""The layering as a test: imports go flows -> tasks -> mixmatch, and each SDK has one home."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("mixmatch", "tasks", "flows")
+
+FORBIDDEN = {
+    "mixmatch": {"prefect", "mlflow", "dvc", "boto3", "dask", "distributed", "tasks", "flows"},
+    "tasks": {"flows", "prefect", "dask", "distributed"},
+    "flows": {"mlflow", "dvc", "boto3", "torch", "timm", "torchvision", "sklearn"},
+}
+
+# The one place that may import each SDK.
+HOME = {
+    "mlflow": "tasks/tracking",
+    "dvc": "tasks/versioning",
+    "prefect": "flows",
+    "plotly": "tasks/report",
+    "sklearn": "tasks/data",
+}
+
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+
+def imported_packages(path):
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_file_imports_only_from_below(path):
+    package = path.relative_to(ROOT).parts[0]
+    assert not imported_packages(path) & FORBIDDEN[package]
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_file_imports_no_sdk_outside_its_home(path):
+    name = str(path.relative_to(ROOT))
+    strangers = {sdk for sdk in imported_packages(path) & set(HOME) if not name.startswith(HOME[sdk])}
+    assert not strangers
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_file_holds_one_idea(path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.parts[-2:][0] == "mixmatch"])
+def test_the_method_reads_no_environment_and_prints_nothing(path):
+    source = ast.parse(path.read_text())
+    names = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
+    assert "print" not in names
+    assert not attributes & {"environ", "getenv"}
+
+
+def test_no_test_folder_shadows_a_package():
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_sources_were_found():
+    assert {Path(name).parts[0] for name in NAMES} == set(PACKAGES)
