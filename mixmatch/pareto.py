@@ -1,4 +1,7 @@
-"""Which members of a family are worth keeping: the Pareto front, and how sure it is."""
+"""Which members of a family are worth keeping: the Pareto front, and how sure it is.
+
+Shape suffixes: P points, R resamples, I images.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,9 @@ def front_shares(
     for start in range(0, num_resamples, _RESAMPLES_AT_ONCE):
         num_now = min(_RESAMPLES_AT_ONCE, num_resamples - start)
         weights_RI = _resample_weights(generator, num_now, correct.shape[1])
-        num_on_front += _undominated(sparsity_P, correct_PI @ weights_RI.T).sum(axis=1)
+        # Not a BLAS product: its threads would wait for processors that workers keep busy.
+        num_correct_PR = np.einsum("pi,ri->pr", correct_PI, weights_RI)
+        num_on_front += _undominated(sparsity_P, num_correct_PR).sum(axis=1)
     return [float(share) for share in num_on_front / num_resamples]
 
 

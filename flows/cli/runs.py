@@ -15,7 +15,7 @@ DEMO = Path(__file__).with_name("demo.yaml")
 def demo(
     overrides: Overrides = None, workspace: WorkspaceFolder = None, as_json: AsJson = False
 ) -> None:
-    """Compress the embedded example: digits and a ResNet-18, offline, in minutes.
+    """Compress the embedded example, offline, in minutes: digits, ResNet-18.
 
     Example: mixmatch demo
     """
@@ -29,9 +29,9 @@ def run(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compress a network into a family, track it, and register its front.
+    """Compress a network into a tracked family of sparse ones.
 
-    What the workspace already holds is not computed again.
+    The Pareto front is registered. What the workspace already holds is not computed again.
 
     Example: mixmatch run params.yaml --set fine_tune.max_epochs=2
     """

@@ -9,7 +9,7 @@ def fetch(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read the data set, split it, and keep it in the workspace.
+    """Read the data set, split it, keep it in the workspace.
 
     Example: mixmatch fetch params.yaml
     """
@@ -35,7 +35,7 @@ def base(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load or train the network that is to be compressed, and evaluate it.
+    """Load or train the network to compress, and evaluate it.
 
     Example: mixmatch base params.yaml --set model.train.epochs=4
     """
@@ -64,9 +64,9 @@ def plan(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show layers, ranges, strategies, and what a run would cost; prunes nothing.
+    """Show layers, ranges, strategies, sizes and cost of a run.
 
-    A missing base is trained once and kept for ``run``.
+    Prunes nothing. A missing base is trained once and kept for ``run``.
 
     Example: mixmatch plan params.yaml --json
     """

@@ -63,11 +63,3 @@ class DataSettings(Settings):
         if min(std) <= 0:
             raise ValueError(f"normalization must have standard deviations above 0, got {std}")
         return self
-
-    @model_validator(mode="after")
-    def _folder_has_a_root(self) -> Self:
-        if self.name == "image_folder" and self.root is None:
-            raise ValueError("root must name a folder of class folders when name is image_folder")
-        if self.name == "digits" and self.root is not None:
-            raise ValueError(f"root must be null for digits, which are embedded, got {self.root!r}")
-        return self

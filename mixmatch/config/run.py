@@ -115,6 +115,16 @@ class RunConfig(Settings):
         return values
 
     @model_validator(mode="after")
+    def _folder_has_a_root(self) -> Self:
+        # Not in the data section itself: a fetch job clears the root, which is no true input.
+        name, root = self.data.name, self.data.root
+        if name == "image_folder" and root is None:
+            raise ValueError("data.root must name a folder of class folders for image_folder")
+        if name == "digits" and root is not None:
+            raise ValueError(f"data.root must be null for digits, which are embedded, got {root!r}")
+        return self
+
+    @model_validator(mode="after")
     def _strategies_exist(self) -> Self:
         from mixmatch.strategies import STRATEGIES  # noqa: PLC0415  strategies read the settings
 

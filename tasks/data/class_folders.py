@@ -1,10 +1,12 @@
 """One folder per class with image files in it: finding them, naming their content, decoding one."""
 
+import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image
 
@@ -12,7 +14,16 @@ from mixmatch.digests import file_digest, json_digest
 from mixmatch.errors import DataError
 
 # As torchvision.datasets.folder; any other file is passed over.
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp".split())
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+)
+
+# What Pillow's decoders raise on bytes that are not what the header says.
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+_WARNING_FILTERS = Lock()  # filters belong to the process, decoding runs in threads
 
 
 def find_class_folders(folder: Path, setting: str) -> dict[str, tuple[Path, ...]]:
@@ -32,7 +43,10 @@ def find_class_folders(folder: Path, setting: str) -> dict[str, tuple[Path, ...]
             f"{setting} must be a folder of class folders, but {folder} is "
             f"{'a file' if folder.exists() else 'not there'}."
         )
-    classes = {x.name: _images_below(x) for x in subfolders(folder)}
+    try:
+        classes = {x.name: _images_below(x) for x in subfolders(folder)}
+    except OSError as error:
+        raise DataError(f"{setting} must be readable, but: {error}.") from error
     if len(classes) < 2:
         raise DataError(
             f"{setting} must hold at least two class folders, found {sorted(classes)} in {folder}."
@@ -73,16 +87,33 @@ def decode(file: Path) -> Image.Image:
 
     Raises:
         DataError: it is not an image, truncated, of more than 8 bits per channel, or has more
-            pixels than Pillow considers safe.
+            pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
     try:
-        with _bombs_refused(), Image.open(file) as image:
+        with _open(file) as image:
             image.load()
-            decoded = _without_palette(image)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise _unreadable(file, error) from error
-    except Image.DecompressionBombWarning as error:
-        raise _unreadable(file, error) from error
+            # Pillow converts a palette with transparency through RGBA only.
+            decoded = image.convert("RGBA") if "transparency" in image.info else image.copy()
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{file} must be an image that can be decoded, but: {error}; remove or replace it."
+        ) from error
     if decoded.mode.startswith(("I", "F")):
-        raise DataError(f"{file} must have 8 bits per channel, got an image of mode {decoded.mode}.")
+        raise DataError(f"{file} must have 8 bits per channel, got Pillow's mode {decoded.mode}.")
     return decoded
+
+
+def _open(file: Path) -> Image.Image:
+    """Read the header; an image of suspiciously many pixels is an error, not a warning."""
+    with _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(file)
+
+
+def _images_below(folder: Path) -> tuple[Path, ...]:
+    found = {
+        x.relative_to(folder).as_posix(): x
+        for x in folder.rglob("*")
+        if x.suffix.lower() in IMAGE_SUFFIXES and not x.name.startswith(".") and x.is_file()
+    }
+    return tuple(found[name] for name in sorted(found))

@@ -26,7 +26,10 @@ _ALWAYS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
-_UNLESS_SET = {"MLFLOW_LOGGING_LEVEL": "WARNING"}
+_UNLESS_SET = {
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 _SQLITE = "sqlite:///"
 
 
@@ -129,7 +132,9 @@ def _create_database(database: Path, artifacts: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=database.parent, prefix=".mlflow-") as folder:
         unfinished = Path(folder) / database.name
-        store = SqlAlchemyStore(f"{_SQLITE}{unfinished}", artifacts.as_uri())
+        store = SqlAlchemyStore(  # type: ignore[no-untyped-call]  # MLflow's stores are untyped
+            f"{_SQLITE}{unfinished}", artifacts.as_uri()
+        )
         store.engine.dispose()
         os.replace(unfinished, database)
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tasks.tracking.model_folder import PACKED_ARTIFACT
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import Model
+    from torch import Tensor
 
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _REGISTERED = re.compile(r"models:/([^/@]+(?:@[^/@]+|/\d+))")
@@ -115,7 +117,7 @@ def _exported(place: Path, model: "Model", uri: str, folder: Path) -> Path:
     return _save(mlflow.pytorch.load_model(str(place)).state_dict(), folder)
 
 
-def _save(state: dict[str, object], folder: Path) -> Path:
+def _save(state: "Mapping[str, Tensor]", folder: Path) -> Path:
     from safetensors.torch import save_file  # noqa: PLC0415  torch takes seconds
 
     file = folder / "weights.safetensors"

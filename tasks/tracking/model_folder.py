@@ -1,16 +1,27 @@
-"""A pruned network as an MLflow model folder: code and a packed file, no pickle."""
+"""A pruned network as an MLflow model folder: code and a packed file, no pickle.
 
+The folder is written through MLflow's ``Model`` alone. ``mlflow.pyfunc.save_model`` would add the
+version of cloudpickle and paths of this machine, and warn about the missing input type.
+"""
+
+import platform
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
 
 from mixmatch.records import ModelSpec
 from tasks.tracking.connection import silence
 
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
 PACKED_ARTIFACT = "packed"  # name under which MLflow hands the file to the served model
 
 _CODE = Path(__file__).with_name("served_model.py")
-_FILE = "network.packed"
+_PACKED_FILE = "artifacts/network.packed"
 _NEEDED = ("mixmatch", "mlflow", "torch", "timm", "numpy", "safetensors", "zstandard", "pydantic")
 
 
@@ -26,20 +37,29 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
         model_id: MLflow's identifier of the logged model that this becomes.
     """
     silence()
-    import mlflow.pyfunc  # noqa: PLC0415  takes seconds
     from mlflow.models import Model  # noqa: PLC0415  takes seconds
 
-    named = folder.with_name(_FILE)
-    shutil.copyfile(packed, named)  # the store names files by digest alone
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=str(_CODE),
-        artifacts={PACKED_ARTIFACT: str(named)},
-        mlflow_model=Model(model_id=model_id),
+    (folder / _PACKED_FILE).parent.mkdir(parents=True)
+    shutil.copyfile(packed, folder / _PACKED_FILE)
+    shutil.copyfile(_CODE, folder / _CODE.name)
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()))
+    (folder / "python_env.yaml").write_text(yaml.safe_dump(_environment(), sort_keys=False))
+    model = Model(
+        model_id=model_id,
         signature=_signature(spec),
-        pip_requirements=requirements(),
         metadata=_description(spec),
+        model_size_bytes=packed.stat().st_size,
     )
+    model.add_flavor(
+        "python_function",
+        loader_module="mlflow.pyfunc.loaders.code_model",
+        model_code_path=_CODE.name,
+        artifacts={PACKED_ARTIFACT: {"path": _PACKED_FILE, "uri": _PACKED_FILE}},
+        env={"virtualenv": "python_env.yaml"},
+        python_version=platform.python_version(),
+        streamable=False,
+    )
+    model.save(str(folder / "MLmodel"))
 
 
 def requirements() -> list[str]:
@@ -47,7 +67,15 @@ def requirements() -> list[str]:
     return [f"{name}=={version(name).split('+')[0]}" for name in _NEEDED]
 
 
-def _signature(spec: ModelSpec) -> object:
+def _environment() -> dict[str, object]:
+    return {
+        "python": platform.python_version(),
+        "build_dependencies": ["pip", "setuptools", "wheel"],
+        "dependencies": ["-r requirements.txt"],
+    }
+
+
+def _signature(spec: ModelSpec) -> "ModelSignature":
     import numpy as np  # noqa: PLC0415  only needed with MLflow
     from mlflow.models import ModelSignature  # noqa: PLC0415  takes seconds
     from mlflow.types.schema import Schema, TensorSpec  # noqa: PLC0415  takes seconds

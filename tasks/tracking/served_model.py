@@ -9,7 +9,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import torch
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor, nn
 
 from mixmatch.errors import DataError
@@ -21,7 +21,7 @@ _BATCH = 256  # images at a time, which bounds the memory of a large request
 _INTEGERS = "iu"  # kinds of NumPy dtypes; a JSON request brings int64
 
 
-class ServedModel(PythonModel):  # type: ignore[misc]  # MLflow's base is untyped
+class ServedModel(PythonModel):
     """A pruned image classifier.
 
     Attributes:
@@ -38,18 +38,24 @@ class ServedModel(PythonModel):  # type: ignore[misc]  # MLflow's base is untype
         self.model = load_packed(packed)
         self.spec = read_packed(packed).spec
 
-    def predict(self, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,
+    ) -> np.ndarray:
         """Return class probabilities, float32 of shape (N, classes).
 
         Args:
             model_input: images, integers 0 to 255 of shape (N, H, W, C), or floats in [0, 1] of
                 shape (N, C, H, W). Preprocessing is applied to both.
+            context: not used; ``load_context`` has read it.
             params: not used.
 
         Raises:
             DataError: the array has another shape, kind or range.
         """
-        del params  # part of MLflow's interface
+        del context, params  # part of MLflow's interface
         images = np.asarray(model_input)
         self._check(images)
         device = next(self.model.parameters()).device

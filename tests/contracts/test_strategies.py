@@ -1,8 +1,9 @@
 """What every strategy must do. A new entry in STRATEGIES is tested with no new test."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mixmatch.ranges import SparsityRange
 from mixmatch.roles import LayerRole, PrunableLayer
 from mixmatch.strategies import METHOD_TEN, STRATEGIES, plan
@@ -36,6 +37,7 @@ RANGES = {layer.name: SparsityRange(0.25, 0.75) for layer in LAYERS}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
+@settings(max_examples=20, deadline=None)
 @given(network=networks())
 def test_every_sparsity_lies_in_its_range_and_every_layer_keeps_a_weight(name, network):
     layers, ranges = network

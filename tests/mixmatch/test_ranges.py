@@ -1,6 +1,7 @@
 """Ranges of layers, and the number of weights that a sparsity means."""
 
 import pytest
+
 from mixmatch.config import RangeSettings
 from mixmatch.errors import ConfigError, SparsityError
 from mixmatch.ranges import SparsityRange, constrained_ranges, num_to_prune, observed_ranges
@@ -20,7 +21,7 @@ def range_of(one, **settings):
 
 
 @pytest.mark.parametrize(
-    "sparsity, num_weights, expected",
+    ("sparsity", "num_weights", "expected"),
     [
         (0.0, 10, 0),
         (0.25, 10, 2),  # 2.5 goes to the even neighbour
@@ -56,7 +57,7 @@ def test_refuses_a_position_outside_the_unit_interval():
 
 
 @pytest.mark.parametrize(
-    "low, high, message",
+    ("low", "high", "message"),
     [
         (-0.1, 0.5, r"low must be a fraction in \[0.0, 1.0\], got -0.1"),
         (70, 90, r"low must be a fraction in \[0.0, 1.0\], got 70"),
@@ -85,7 +86,7 @@ def test_an_ordinary_layer_keeps_its_observed_range():
 
 
 @pytest.mark.parametrize(
-    "one, expected",
+    ("one", "expected"),
     [
         (layer("n", LayerRole.NORMALIZATION), (0.0, 0.0)),
         (layer("p", LayerRole.PATCH_EMBEDDING), (0.15, 0.30)),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from mixmatch.digests import json_digest
 from mixmatch.errors import ConfigError
 from mixmatch.ranges import SparsityRange
@@ -42,7 +43,7 @@ def positions(strategy, network):
 
 
 @pytest.mark.parametrize(
-    "strategy, expected",
+    ("strategy", "expected"),
     [
         ("conservative", [0.0] * 5),
         ("aggressive", [1.0] * 5),
@@ -67,7 +68,7 @@ def test_positions_in_a_convolutional_network(strategy, expected):
 
 
 @pytest.mark.parametrize(
-    "strategy, expected",
+    ("strategy", "expected"),
     [
         ("mlp_aggressive", [0.5, 0.5, 0.5, 1.0, 0.5]),
         ("mlp_heavy", [0.0, 0.0, 0.0, 1.0, 0.0]),
@@ -113,7 +114,7 @@ def test_a_plan_leaves_one_weight_even_at_sparsity_one():
 
 
 def test_refuses_an_unknown_strategy():
-    with pytest.raises(ConfigError, match="A strategy must be one of conservative, .*got 'bold'"):
+    with pytest.raises(ConfigError, match=r"A strategy must be one of conservative, .*got 'bold'"):
         plan("bold", layers_of(NETWORK), {})
 
 

@@ -1,0 +1,67 @@
+"""All commands. To add one: a function in a module here, and a line in ``_COMMANDS``.
+
+Modules here import nothing heavy at their top: ``mixmatch --help`` answers at once.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from flows.cli import doctor, pages, registry, runs, steps
+from flows.cli.failures import ReportingCommand
+
+_HELP = """Compress a trained vision network into a family of sparse ones.
+
+Begin with: mixmatch demo
+
+Exit code 0: done, 1: failed in its work, 2: wrong input.
+"""
+
+app = typer.Typer(
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich help costs a quarter of a second
+)
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": runs.demo,
+    "run": runs.run,
+    "plan": steps.plan,
+    "fetch": steps.fetch,
+    "base": steps.base,
+    "list": registry.list_,
+    "show": registry.show,
+    "ui": pages.ui,
+    "doctor": doctor.doctor,
+}
+
+for _name, _function in _COMMANDS.items():
+    app.command(_name, cls=ReportingCommand)(_function)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    app(prog_name="mixmatch")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  only this option reads it
+
+        typer.echo(f"mixmatch {version('mixmatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback has answered

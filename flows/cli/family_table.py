@@ -1,0 +1,91 @@
+"""The family as a table, and where everything is."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.cli.facts_table import print_base, print_facts
+from flows.cli.output import megabytes, percent
+from tasks.workspace import DEFAULT_NAME, HOME_VARIABLE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tasks.summary import ResultRow, RunSummary
+
+_STAR = "*"
+_HEADINGS = (
+    ("", "left"),
+    ("strategy", "left"),
+    ("criterion", "left"),
+    ("seed", "right"),
+    ("sparsity %", "right"),
+    ("validation %", "right"),
+    ("test % (95 %)", "right"),
+    ("drop, points", "right"),
+    ("MB", "right"),
+    ("version", "right"),
+)
+
+
+def print_family(console: "Console", summary: "RunSummary", registered_name: str) -> None:
+    """Print base, members with the front marked, failures, and where to look."""
+    from rich import box  # noqa: PLC0415  slow to load, and help does without
+    from rich.table import Table  # noqa: PLC0415  likewise
+
+    print_base(console, summary.base)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, side in _HEADINGS:
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in summary.results:
+        table.add_row(*_cells(row), style="bold" if row.on_front else None)
+    console.print(table)
+    num_front = sum(row.on_front for row in summary.results)
+    front = f"{num_front} of {len(summary.results)} results"
+    console.print(f"{_STAR} on the Pareto front of validation accuracy and sparsity: {front}")
+    for label, reason in summary.failed.items():
+        console.print(f"FAILED: {label}: {reason}", style="bold red", soft_wrap=True)
+    console.print()
+    print_facts(console, _places(summary, registered_name))
+
+
+def _cells(row: "ResultRow") -> tuple[str, ...]:
+    low, high = row.accuracy_interval
+    return (
+        _STAR if row.on_front else "",
+        "\n".join((row.strategy, *(f"= {name}" for name in row.also))),
+        row.criterion,
+        str(row.seed),
+        percent(row.sparsity),
+        percent(row.validation_accuracy),
+        f"{percent(row.accuracy)} ({percent(low, 1)} to {percent(high, 1)})",
+        percent(row.accuracy_drop),
+        megabytes(row.bytes),
+        "-" if row.model_version is None else str(row.model_version),
+    )
+
+
+def _places(summary: "RunSummary", registered_name: str) -> dict[str, str]:
+    steps = summary.cache.hits + summary.cache.misses
+    # Stages of the same second are the same to a reader.
+    times = ", ".join(f"{k} {v:.1f} s" for k, v in summary.seconds.items() if k != "total")
+    total = summary.seconds.get("total", sum(summary.seconds.values()))
+    is_registered = any(row.model_version is not None for row in summary.results)
+    workspace = _workspace_option(summary.workspace)
+    show = {"Model": f"mixmatch show {registered_name}@most-accurate{workspace}"}
+    return {
+        "Report": summary.report,
+        "Workspace": summary.workspace,
+        "MLflow run": summary.run_id,
+        **(show if is_registered else {}),
+        "Pages": f"mixmatch ui{workspace}",
+        "Cache": f"{summary.cache.hits} of {steps} steps were there already",
+        "Time": f"{total:.1f} s" + (f" ({times})" if times else ""),
+    }
+
+
+def _workspace_option(workspace: str) -> str:
+    """Return what a command must add to look into ``workspace`` from here."""
+    usual = Path(os.environ.get(HOME_VARIABLE) or DEFAULT_NAME).expanduser().resolve()
+    return "" if Path(workspace) == usual else f" --workspace {shlex.quote(workspace)}"

@@ -1,0 +1,116 @@
+"""One Prefect server per workspace: the first who needs it starts it, the last one ends it."""
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from flows.server.liveness import claim, is_claimed
+from flows.server.process import (
+    forget,
+    last_log_line,
+    log_file,
+    remembered,
+    start,
+)
+from mixmatch.errors import ServiceError
+from tasks.workspace import Workspace
+
+_START_S = 180.0  # 25 s on two idle processors with an empty database, and they may be busy
+_SILENCE_S = 20.0  # how long a server that is up may leave questions unanswered
+_POLL_S = 0.1
+_STARTS = 2  # a free port may be taken by somebody else before the server binds it
+
+
+class ServerHold:
+    """A claim on the workspace's server: while it is held, nobody ends the server."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Claim the server, and start it if there is none; it need not be ready yet."""
+        self._workspace = workspace
+        self._folder = workspace.prefect / "holders"
+        with _lock(workspace):
+            self._file = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            self._descriptor = claim(self._file)
+            found = remembered(workspace)
+            self._starts = int(found is None or not found.is_alive())
+            self._server = start(workspace) if self._starts or found is None else found
+
+    @property
+    def url(self) -> str:
+        """Address of the server's API."""
+        return self._server.url
+
+    def wait(self) -> str:
+        """Return the address of the API once it answers; replace a server that never does.
+
+        Raises:
+            ServiceError: no server came up.
+        """
+        while not self._answers():
+            with _lock(self._workspace):
+                self._replace()
+        return self.url
+
+    def is_only(self) -> bool:
+        """Say whether nobody else holds the server."""
+        return not any(file != self._file for file in _living_holders(self._folder))
+
+    def release(self) -> None:
+        """Give the claim back; the last holder ends the server."""
+        with _lock(self._workspace):
+            self._file.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            if not any(_living_holders(self._folder)):
+                self._server.end()
+                forget(self._workspace)
+
+    def _answers(self) -> bool:
+        """Wait until the server answers; False if it died or stays silent for too long."""
+        patience = max(_SILENCE_S, self._server.started_at + _START_S - time.time())
+        deadline = time.monotonic() + patience
+        while self._server.is_alive() and time.monotonic() < deadline:
+            if self._server.is_healthy():
+                return True
+            time.sleep(_POLL_S)
+        return False
+
+    def _replace(self) -> None:
+        current = remembered(self._workspace)
+        if current is not None and current != self._server:
+            self._server = current  # somebody else has replaced it already
+            return
+        self._server.end()
+        if self._starts >= _STARTS:
+            raise ServiceError(
+                "Prefect's local server must answer, and did not start; the last line of its log "
+                f"{log_file(self._workspace)} is: {last_log_line(self._workspace)!r}."
+            )
+        self._server = start(self._workspace)
+        self._starts += 1
+
+
+def server_url(workspace: Workspace) -> str | None:
+    """Return the address of the workspace's own server if one is up; starts nothing."""
+    found = remembered(workspace)
+    return found.url if found and found.is_alive() and found.is_healthy() else None
+
+
+def _living_holders(folder: Path) -> Iterator[Path]:
+    """Yield the files of living holders, and remove those of dead ones."""
+    for file in sorted(folder.glob("*")):
+        if is_claimed(file):
+            yield file
+        else:
+            file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(workspace: Workspace) -> Iterator[None]:
+    workspace.locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace.locks / "prefect-server.lock"):
+        yield

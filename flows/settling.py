@@ -1,0 +1,117 @@
+"""Bring every task run in Prefect's database to a final state before its server may stop.
+
+The server writes task runs from events, some time after they happened, and a worker that died
+tells nothing at all.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterId,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+_POLL_S = 0.2
+_QUIET_POLLS = 3  # an event may still be on its way when all rows that are there look finished
+_PAGE = 200
+
+_FINAL = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
+_UNFINISHED = TaskRunFilterState(
+    type=TaskRunFilterStateType(any_=[state for state in StateType if state not in _FINAL])
+)
+
+
+def settle(flow_run_ids: Collection[UUID], timeout_s: float) -> None:
+    """Wait until every task run of these flow runs is final; what never is becomes Crashed."""
+    flow_runs = FlowRunFilter(id=FlowRunFilterId(any_=list(flow_run_ids)))
+    with get_client(sync_client=True) as client:
+        for task_run in _await_quiet(lambda: _unfinished(client, flow_runs), timeout_s):
+            _force(client, task_run.id, _abandoned())
+
+
+def settle_abandoned(is_only_user: Callable[[], bool], timeout_s: float) -> None:
+    """Wait until every task run on the server is final, unless others use the server.
+
+    Args:
+        is_only_user: says whether nobody else uses the server, so that nobody else can own a task
+            run. If somebody does, the server stays up and nothing needs to be waited for.
+        timeout_s: after it what is not final becomes Crashed.
+    """
+    with get_client(sync_client=True) as client:
+
+        def unfinished() -> list[TaskRun]:
+            found = _unfinished(client, None)
+            return found if is_only_user() else []  # in this order: a newcomer's runs are not ours
+
+        for task_run in _await_quiet(unfinished, timeout_s):
+            _force(client, task_run.id, _abandoned())
+
+
+def settle_known(states: Mapping[UUID, State | None], timeout_s: float) -> None:
+    """Wait until the server shows these task runs as final, and set right what it missed.
+
+    Args:
+        states: by task run its final state, as its worker returned it; None where the worker died.
+        timeout_s: how long to wait for those whose state is known.
+    """
+    deadline = time.monotonic() + timeout_s
+    with get_client(sync_client=True) as client:
+        waiting = {run for run, state in states.items() if state is not None}
+        while waiting and time.monotonic() < deadline:
+            waiting -= _finished(client, waiting)
+            if waiting:
+                time.sleep(_POLL_S)
+        lost = {run for run, state in states.items() if state is None}
+        for run in waiting | (lost - _finished(client, lost)):
+            _force(client, run, states[run] or _abandoned())
+
+
+def _await_quiet(unfinished: Callable[[], list[TaskRun]], timeout_s: float) -> list[TaskRun]:
+    """Return what is still unfinished after ``timeout_s``, or nothing once all stays finished."""
+    deadline = time.monotonic() + timeout_s
+    quiet_polls = 0
+    while True:
+        left = unfinished()
+        quiet_polls = 0 if left else quiet_polls + 1
+        if quiet_polls == _QUIET_POLLS or time.monotonic() > deadline:
+            return left
+        time.sleep(_POLL_S)
+
+
+def _unfinished(client: SyncPrefectClient, flow_runs: FlowRunFilter | None) -> list[TaskRun]:
+    found = client.read_task_runs(
+        flow_run_filter=flow_runs, task_run_filter=TaskRunFilter(state=_UNFINISHED), limit=_PAGE
+    )
+    return list(found)
+
+
+def _finished(client: SyncPrefectClient, task_run_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these task runs the server shows in a final state."""
+    ids = list(task_run_ids)
+    found: set[UUID] = set()
+    for start in range(0, len(ids), _PAGE):
+        page = TaskRunFilter(id=TaskRunFilterId(any_=ids[start : start + _PAGE]))
+        rows = client.read_task_runs(task_run_filter=page, limit=_PAGE)
+        found |= {row.id for row in rows if row.state_type and row.state_type in _FINAL}
+    return found
+
+
+def _force(client: SyncPrefectClient, task_run_id: UUID, state: State) -> None:
+    try:
+        client.set_task_run_state(task_run_id, state.model_copy(update={"data": None}), force=True)
+    except ObjectNotFound:
+        return  # it died before it could tell the server that it exists
+
+
+def _abandoned() -> State:
+    return Crashed(message="Its process ended without telling how the task went.")

@@ -1,0 +1,29 @@
+"""The small frozen records that travel between steps, and that JSON files hold.
+
+A record names big things by digest and never holds a tensor. Records are stored with
+``SCHEMA_VERSION``; raise it when a field changes its meaning.
+"""
+
+from mixmatch.records.families import EpochRecord, FamilyRecord, MemberRecord, Result
+from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
+from mixmatch.records.plans import LayerRecord, PlanRecord, StrategyRecord
+from mixmatch.records.record import SCHEMA_VERSION, Accuracy, Artifact, Execution, Record
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Accuracy",
+    "Artifact",
+    "BaseRecord",
+    "DataRecord",
+    "EpochRecord",
+    "Execution",
+    "FamilyRecord",
+    "LayerRecord",
+    "MemberRecord",
+    "ModelSpec",
+    "PlanRecord",
+    "Record",
+    "Result",
+    "SensitivityRecord",
+    "StrategyRecord",
+]

@@ -1,0 +1,100 @@
+"""What came out: members, results, the family."""
+
+from mixmatch.records.inputs import BaseRecord
+from mixmatch.records.record import Accuracy, Artifact, Record
+
+
+class EpochRecord(Record):
+    """One epoch of fine-tuning.
+
+    Attributes:
+        train_loss: mean cross-entropy over the training images.
+        validation_accuracy: a fraction.
+        seconds: wall time.
+    """
+
+    train_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class MemberRecord(Record):
+    """One pruned, fine-tuned and evaluated network.
+
+    Attributes:
+        artifact: packed file.
+        mask_digest: SHA-256 of the mask's bits.
+        num_weights: prunable weights.
+        num_nonzero: prunable weights that are not zero, counted on the finished network.
+        num_parameters: all parameters.
+        sparsity: zeros among prunable weights / prunable weights, counted, a fraction.
+        sparsity_of_all: zeros among prunable weights / all parameters, a fraction.
+        layer_sparsity: counted, by layer name, fractions.
+        validation_after_mask: right after masking.
+        validation_after_batch_norm: after batch-norm re-estimation (equal to the former if off).
+        validation: of the finished network.
+        test: of the finished network.
+        epochs: the course of fine-tuning; empty for an instant family.
+        best_epoch: index into ``epochs`` of the state that was kept; -1: the untrained one.
+        seconds: wall time of the whole job.
+    """
+
+    artifact: Artifact
+    mask_digest: str
+    num_weights: int
+    num_nonzero: int
+    num_parameters: int
+    sparsity: float
+    sparsity_of_all: float
+    layer_sparsity: dict[str, float]
+    validation_after_mask: Accuracy
+    validation_after_batch_norm: Accuracy
+    validation: Accuracy
+    test: Accuracy
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    seconds: float
+
+
+class Result(Record):
+    """One distinct member of the family, as tables, report and registry show it.
+
+    Attributes:
+        strategy: the first strategy that asked for this configuration.
+        also: further strategies with the same configuration.
+        criterion: key in CRITERIA.
+        seed: of fine-tuning.
+        member: what was measured.
+        accuracy_drop: the base's test accuracy minus this one's, a fraction.
+        cached: whether it was found in the store.
+        on_front: whether it is Pareto-optimal over (validation accuracy, sparsity).
+        front_share: share of bootstrap resamples of the validation images in which it is.
+        key: digest of the job's inputs.
+    """
+
+    strategy: str
+    also: tuple[str, ...]
+    criterion: str
+    seed: int
+    member: MemberRecord
+    accuracy_drop: float
+    cached: bool
+    on_front: bool
+    front_share: float
+    key: str
+
+
+class FamilyRecord(Record):
+    """The product of a run.
+
+    Attributes:
+        name: the run's name.
+        base: the network they all come from.
+        results: one per distinct configuration, criterion and seed, in the order of the plan.
+        failed: label of each member that failed, with its reason.
+    """
+
+    name: str
+    base: BaseRecord
+    results: tuple[Result, ...]
+    failed: dict[str, str]

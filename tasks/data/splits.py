@@ -1,0 +1,69 @@
+"""Which rows train, calibrate, validate and test: disjoint, and fixed by one seed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mixmatch.config import DataSettings
+from mixmatch.errors import DataError
+from tasks.data.raw import Rows
+
+_ADVICE = {
+    "train": "raise data.train_limit, or lower data.validation_fraction or calibration_fraction",
+    "calibration": "raise data.train_limit, or lower data.validation_fraction",
+    "validation": "raise data.validation_fraction",
+    "test": "raise data.test_fraction",
+}
+
+
+def split_rows(
+    found: Mapping[str, Rows], settings: DataSettings, calibration_fraction: float, seed: int
+) -> dict[str, Rows]:
+    """Divide the rows of a data set into four disjoint splits.
+
+    The training rows are shuffled once. From their front come, in this order, the test split
+    (``test_fraction`` of them) and the validation split (``validation_fraction`` of the rest), each
+    only where ``found`` has none; then ``train_limit`` cuts what is left; then the calibration
+    split (at least one row) is taken. So a change of ``train_limit`` or ``calibration_fraction``
+    moves neither test nor validation. Counts are rounded half to even.
+
+    Args:
+        found: row numbers by the split that the source makes: ``train``, and ``validation`` and
+            ``test`` where it has them.
+        settings: limits and fractions.
+        calibration_fraction: part of the training images, in (0, 1).
+        seed: of the shuffle (PCG64).
+
+    Returns:
+        Row numbers of ``train``, ``calibration``, ``validation`` and ``test``. Those that come from
+        the shuffle stay in its order, so that every stretch of them holds all classes.
+
+    Raises:
+        DataError: a split is empty; the message says which setting to change.
+    """
+    pool = np.random.Generator(np.random.PCG64(seed)).permutation(found["train"])
+    splits: dict[str, Rows] = {}
+    for split, fraction in (
+        ("test", settings.test_fraction),
+        ("validation", settings.validation_fraction),
+    ):
+        if split in found:
+            splits[split] = found[split]
+        else:
+            splits[split], pool = np.split(pool, [round(fraction * len(pool))])
+    pool = pool[: settings.train_limit]
+    num_calibration = max(1, round(calibration_fraction * len(pool)))
+    splits["calibration"], splits["train"] = np.split(pool, [num_calibration])
+    for split, advice in _ADVICE.items():
+        if len(splits[split]) == 0:
+            raise DataError(
+                f"The {split} split must hold at least one image, but it is empty with "
+                f"{len(found['train'])} images to divide; {advice}."
+            )
+    return {split: splits[split] for split in _ADVICE}
+
+
+def renumber(splits: Mapping[str, Rows]) -> tuple[Rows, dict[str, Rows]]:
+    """Return the rows that any split uses, ascending, and the splits as positions among them."""
+    used = np.unique(np.concatenate(list(splits.values())))
+    return used, {split: np.searchsorted(used, rows) for split, rows in splits.items()}

@@ -1,0 +1,160 @@
+"""What a finished family is made known by: MLflow runs, registered versions, DVC, the report.
+
+Each of these can be repeated: what is there already is left as it is.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mixmatch.config import RunConfig
+from mixmatch.digests import json_digest
+from mixmatch.records import BaseRecord, DataRecord, FamilyRecord, PlanRecord, Record
+from tasks.family import registered
+from tasks.orders import Member
+from tasks.report import write_report
+from tasks.site import Site
+from tasks.tracking import close_run, open_run, record_result, register_front
+from tasks.versioning import version_files
+
+
+class Versioned(Record):
+    """One folder under DVC.
+
+    Attributes:
+        md5: DVC's hash of it.
+        pointer: path of its pointer file.
+    """
+
+    md5: str
+    pointer: str
+
+
+def open_tracking(
+    config: RunConfig, data: DataRecord, base: BaseRecord, members: Sequence[Member], site: Site
+) -> str:
+    """Open or resume the parent run of this family in MLflow and return its identifier.
+
+    Two runs are the same when they have one name, one base and the same members.
+    """
+    key = json_digest(
+        {
+            "name": config.run_name,
+            "registered": config.registered_name if config.register_.enabled else None,
+            "base": base.artifact.digest,
+            "members": {member.label: member.job.key for member in members},
+        }
+    )
+    opened = open_run(
+        site,
+        name=f"{config.run_name}-{key[:8]}",
+        key=key,
+        config=config,
+        data=data,
+        tags=_digests(data, base),
+    )
+    return opened.run_id
+
+
+def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
+    """Write every result as a child run, once."""
+    for result in family.results:
+        name = f"{result.strategy}/{result.criterion}/{result.seed}"
+        record_result(site, run_id, result, name=name)
+
+
+def register_results(
+    config: RunConfig, data: DataRecord, family: FamilyRecord, run_id: str, site: Site
+) -> dict[str, int]:
+    """Register the front, if the run file wants it; return the version by result key."""
+    front = registered(family)
+    if not config.register_.enabled or not front:
+        return {}
+    return register_front(
+        site,
+        run_id,
+        registered_name=config.registered_name,
+        spec=family.base.spec,
+        results=front,
+        extra_tags=_digests(data, family.base),
+    )
+
+
+def version_data(data: DataRecord, site: Site) -> Versioned:
+    """Put the data set under DVC."""
+    path = site.open_store().path(data.artifact)
+    return _versioned(site, f"data-{data.name}", {"dataset.safetensors": path})
+
+
+def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versioned:
+    """Put base, members and their figures under DVC as one folder."""
+    store = site.open_store()
+    files = {"base.safetensors": store.path(family.base.artifact)}
+    for result in family.results:
+        name = f"{result.strategy}-{result.criterion}-{result.seed}.safetensors"
+        files[name] = store.path(result.member.artifact)
+    with store.scratch() as folder:
+        figures = folder / "family.json"
+        figures.write_text(json.dumps(_figures(family), indent=1, sort_keys=True))
+        return _versioned(site, f"family-{config.run_name}", {**files, "family.json": figures})
+
+
+def write_run_report(
+    family: FamilyRecord, plan: PlanRecord, versions: Mapping[str, int], run_id: str, site: Site
+) -> Path:
+    """Write report.html into the run's folder and return its path."""
+    out = site.open_workspace().runs / run_id / "report.html"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_report(family, plan, out, versions=versions)
+    return out
+
+
+def close_tracking(
+    family: FamilyRecord,
+    run_id: str,
+    report: Path,
+    versioned: Mapping[str, Versioned],
+    site: Site,
+) -> None:
+    """Log figures, report and DVC pointers to the parent run and end it."""
+    close_run(
+        site,
+        run_id,
+        family=family,
+        report=report,
+        pointers={name: Path(x.pointer) for name, x in versioned.items()},
+        tags={f"dvc.{name}.md5": x.md5 for name, x in versioned.items()},
+        failed=bool(family.failed),
+    )
+
+
+def _versioned(site: Site, name: str, files: Mapping[str, Path]) -> Versioned:
+    version = version_files(site, name, files)
+    return Versioned(md5=version.md5, pointer=str(version.pointer))
+
+
+def _digests(data: DataRecord, base: BaseRecord) -> dict[str, str]:
+    return {
+        "data.digest": data.artifact.digest,
+        "data.source_digest": data.source_digest,
+        "base.digest": base.artifact.digest,
+    }
+
+
+def _figures(family: FamilyRecord) -> dict[str, object]:
+    """Return what identifies the family; neither times nor what a cache had."""
+    rows = [
+        {
+            "strategy": result.strategy,
+            "also": list(result.also),
+            "criterion": result.criterion,
+            "seed": result.seed,
+            "sparsity": result.member.sparsity,
+            "validation_accuracy": result.member.validation.value,
+            "accuracy": result.member.test.value,
+            "digest": result.member.artifact.digest,
+            "on_front": result.on_front,
+        }
+        for result in family.results
+    ]
+    return {"name": family.name, "base": family.base.artifact.digest, "results": rows}

@@ -1,0 +1,34 @@
+import pytest
+
+from mixmatch.config import parse_run_config
+from tasks.estimate import expected_bytes, plan_cost
+
+RUN = {"data": {"name": "digits"}, "model": {"architecture": "tiny"}}
+
+
+def test_equal_strategies_are_counted_once(tiny_data, tiny_plan):
+    fine_tune = {"max_epochs": 3}
+    wanted = {"criteria": ["magnitude", "product"], "seeds": [0, 1, 2], "fine_tune": fine_tune}
+    cost = plan_cost(parse_run_config(RUN | wanted, "r"), tiny_data, tiny_plan)
+    assert (cost.trainings, cost.images, cost.epochs) == (2 * 2 * 3, 1000, 3)
+    assert cost.image_passes == 36_000
+
+
+def test_a_dense_network_is_expected_to_keep_all_values(tiny_plan, tiny_base):
+    values = 0.93 * 4 * 2000
+    assert expected_bytes(tiny_plan.strategies[0], tiny_plan, tiny_base) == 300 + values
+
+
+def test_a_half_sparse_network_pays_one_bit_per_weight_for_its_mask(tiny_plan, tiny_base):
+    values, mask = 0.93 * 4 * 1000, 2000 / 8
+    assert expected_bytes(tiny_plan.strategies[1], tiny_plan, tiny_base) == 300 + values + mask
+
+
+def test_more_sparsity_is_never_larger(tiny_plan, tiny_base):
+    sizes = []
+    for num_pruned in range(0, 1001, 100):
+        counts = {"conv": num_pruned, "fc": num_pruned}
+        strategy = tiny_plan.strategies[0].model_copy(update={"num_pruned": counts})
+        sizes.append(expected_bytes(strategy, tiny_plan, tiny_base))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == pytest.approx(300)

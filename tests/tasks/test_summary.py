@@ -1,0 +1,107 @@
+import pytest
+
+from mixmatch.records import Artifact, FamilyRecord, MemberRecord, Result
+from tasks.summary import RunSummary
+
+
+@pytest.fixture
+def family(tiny_base, half_right):
+    member = MemberRecord(
+        artifact=Artifact(digest="c" * 64, size_bytes=1234),
+        mask_digest="e" * 64,
+        num_weights=2000,
+        num_nonzero=500,
+        num_parameters=2050,
+        sparsity=0.75,
+        sparsity_of_all=1500 / 2050,
+        layer_sparsity={"conv": 0.75, "fc": 0.75},
+        validation_after_mask=half_right,
+        validation_after_batch_norm=half_right,
+        validation=half_right,
+        test=half_right.model_copy(update={"value": 0.45}),
+        epochs=(),
+        best_epoch=-1,
+        seconds=1.0,
+    )
+    result = Result(
+        strategy="balanced",
+        also=("percentile_50",),
+        criterion="magnitude",
+        seed=0,
+        member=member,
+        accuracy_drop=0.05,
+        cached=False,
+        on_front=True,
+        front_share=0.9,
+        key="k1",
+    )
+    off_front = result.model_copy(update={"on_front": False, "key": "k2", "cached": True})
+    return FamilyRecord(
+        name="tiny", base=tiny_base, results=(result, off_front), failed={"x/y/0": "it broke"}
+    )
+
+
+@pytest.fixture
+def summary(family):
+    return RunSummary.of(
+        family,
+        run_id="r1",
+        workspace="/ws",
+        report="/ws/report.html",
+        versions={"k1": 3},
+        cache={"hits": 1, "misses": 5},
+        seconds={"total": 2.5},
+    )
+
+
+def test_holds_every_key_of_the_contract(summary):
+    printed = summary.model_dump(mode="json")
+    assert set(printed) >= {
+        "run_id",
+        "workspace",
+        "base",
+        "results",
+        "report",
+        "cache",
+        "seconds",
+        "failed",
+    }
+    assert set(printed["results"][0]) >= {
+        "strategy",
+        "also",
+        "criterion",
+        "seed",
+        "sparsity",
+        "validation_accuracy",
+        "accuracy",
+        "accuracy_drop",
+        "num_nonzero",
+        "bytes",
+        "digest",
+        "cached",
+        "on_front",
+        "model_version",
+    }
+    assert printed["cache"] == {"hits": 1, "misses": 5}
+    assert printed["failed"] == {"x/y/0": "it broke"}
+
+
+def test_takes_counts_and_bytes_from_the_finished_network(summary):
+    row = summary.results[0]
+    assert (row.num_nonzero, row.bytes, row.digest) == (500, 1234, "c" * 64)
+    assert (row.validation_accuracy, row.accuracy, row.accuracy_drop) == (0.5, 0.45, 0.05)
+    assert row.also == ("percentile_50",)
+
+
+def test_only_what_is_registered_has_a_version(summary):
+    assert [row.model_version for row in summary.results] == [3, None]
+
+
+def test_sums_up_the_base_with_its_warnings(summary):
+    base = summary.base
+    assert (base.architecture, base.accuracy, base.accuracy_interval) == ("tiny", 0.5, (0.4, 0.6))
+    assert base.warnings == ("The base guesses.",)
+
+
+def test_survives_json(summary):
+    assert RunSummary.model_validate_json(summary.model_dump_json()) == summary

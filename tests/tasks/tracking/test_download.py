@@ -1,0 +1,119 @@
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mixmatch.errors import CheckpointError, RegistryError
+from tasks.tracking import download_weights, register_front
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "weights"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def run_with(client, tmp_path):
+    """Log files, by name and tensors, into ``model/`` of a new run and return that address."""
+
+    def logged(**files):
+        place = tmp_path / "model"
+        place.mkdir()
+        for name, tensors in files.items():
+            save_file(tensors, place / f"{name}.safetensors")
+        run_id = client.create_run("0").info.run_id
+        client.log_artifacts(run_id, str(place), "model")
+        return f"runs:/{run_id}/model"
+
+    return logged
+
+
+@pytest.mark.parametrize("uri", ["models:/shapes@smallest", "models:/shapes/1", "m-"])
+def test_a_network_that_mixmatch_registered_is_unpacked(
+    site, client, parent_run, spec, make_result, pack, folder, uri
+):
+    from mixmatch.packed import read_packed
+
+    result = make_result(artifact=pack())
+    register_front(
+        site, parent_run, registered_name="shapes", spec=spec, results=[result], extra_tags={}
+    )
+    if uri == "m-":
+        uri = f"models:/{client.get_model_version('shapes', '1').tags['model_id']}"
+    file = download_weights(site, uri, folder)
+    assert file == folder / "weights.safetensors"
+    assert list(folder.iterdir()) == [file]
+    expected = read_packed(site.open_store().path(result.member.artifact)).state
+    found = load_file(file)
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_an_exported_pytorch_model_gives_its_state(client, site, folder, tmp_path):
+    import mlflow.pytorch
+    import numpy as np
+
+    network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    mlflow.pytorch.save_model(
+        network, tmp_path / "model", input_example=np.zeros((2, 4), np.float32)
+    )
+    run_id = client.create_run("0").info.run_id
+    client.log_artifacts(run_id, str(tmp_path / "model"), "model")
+    found = load_file(download_weights(site, f"runs:/{run_id}/model", folder))
+    assert set(found) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert torch.equal(found["2.weight"], network[2].weight)
+
+
+def test_a_pickled_pytorch_model_is_refused(client, site, folder, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("flavors: {pytorch: {model_data: data}}\n")
+    run_id = client.create_run("0").info.run_id
+    client.log_artifacts(run_id, str(tmp_path / "model"), "model")
+    with pytest.raises(CheckpointError, match="serialization_format='pt2', got 'pickle'"):
+        download_weights(site, f"runs:/{run_id}/model", folder)
+
+
+def test_a_single_weights_file_is_taken_as_it_is(site, run_with, folder):
+    uri = run_with(model={"w": torch.ones(2)})
+    file = download_weights(site, uri, folder)
+    assert file == folder / "weights.safetensors"
+    assert torch.equal(load_file(file)["w"], torch.ones(2))
+
+
+def test_the_address_may_name_the_file_itself(site, run_with, folder):
+    uri = run_with(one={"w": torch.ones(2)}, two={"w": torch.zeros(2)})
+    file = download_weights(site, f"{uri}/two.safetensors", folder)
+    assert torch.equal(load_file(file)["w"], torch.zeros(2))
+
+
+def test_two_weights_files_are_ambiguous(site, run_with, folder):
+    uri = run_with(one={"w": torch.ones(2)}, two={"w": torch.zeros(2)})
+    message = r"exactly one file of type .*, found \['one.safetensors', 'two.safetensors'\]"
+    with pytest.raises(CheckpointError, match=message):
+        download_weights(site, uri, folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("models:/shapes", r"must be models:/NAME@alias, .*, got 'models:/shapes'"),
+        ("models:/m-0123", r"models:/m-0123 must be an address that MLflow can read: .*m-0123"),
+        ("runs:/0123/model", r"runs:/0123/model must be an address that MLflow can read: "),
+        ("s3://bucket/model", r"must be models:/NAME@alias, .*, got 's3://bucket/model'"),
+    ],
+)
+def test_an_address_without_weights_is_an_error(site, folder, uri, message):
+    with pytest.raises(CheckpointError, match=message):
+        download_weights(site, uri, folder)
+
+
+def test_an_unknown_registered_model_is_an_error(site, folder):
+    with pytest.raises(RegistryError, match="no registered model 'shapes'; known: none yet"):
+        download_weights(site, "models:/shapes@best", folder)
+
+
+def test_nothing_can_be_fetched_where_nothing_was_tracked(empty_site, folder):
+    with pytest.raises(CheckpointError, match="nothing is tracked in .* yet"):
+        download_weights(empty_site, "models:/shapes/1", folder)

@@ -1,0 +1,143 @@
+import mlflow
+import numpy as np
+import pytest
+
+from tasks.tracking import record_result, register_front
+
+
+@pytest.fixture
+def register(site, parent_run, spec):
+    def registered(*results):
+        return register_front(
+            site,
+            parent_run,
+            registered_name="shapes",
+            spec=spec,
+            results=results,
+            extra_tags={"data_digest": "d" * 64},
+        )
+
+    return registered
+
+
+@pytest.fixture
+def accurate(make_result, pack):
+    return make_result("conservative", sparsity=0.5, accuracy=0.95, artifact=pack(1))
+
+
+@pytest.fixture
+def sparse(make_result, pack):
+    artifact = pack(2, pruned=0.75)
+    return make_result("aggressive", sparsity=0.9, accuracy=0.85, artifact=artifact)
+
+
+@pytest.fixture
+def tracked_process(client):
+    """The process-wide addresses as a user sets them; the old ones come back."""
+    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    yield
+    mlflow.set_tracking_uri(tracking)
+    mlflow.set_registry_uri(registry)
+
+
+def test_each_network_on_the_front_gets_a_version_with_its_facts(
+    client, register, accurate, sparse, parent_run, site
+):
+    child = record_result(site, parent_run, sparse, name="x")
+    off_front = accurate.model_copy(update={"on_front": False, "key": "o" * 64})
+    assert register(accurate, sparse, off_front) == {accurate.key: 1, sparse.key: 2}
+    version = client.get_model_version("shapes", "2")
+    assert version.run_id == child
+    assert version.tags.pop("model_id").startswith("m-")
+    assert version.tags == {
+        "strategy": "aggressive",
+        "also": "[]",
+        "criterion": "magnitude",
+        "seed": "0",
+        "sparsity": "0.9",
+        "accuracy": str(0.85 - 0.03125),
+        "validation_accuracy": "0.85",
+        "bytes": str(sparse.member.artifact.size_bytes),
+        "digest": sparse.member.artifact.digest,
+        "mask_digest": sparse.member.mask_digest,
+        "key": sparse.key,
+        "data_digest": "d" * 64,
+    }
+
+
+def test_registering_again_makes_no_second_version_model_or_alias(
+    client, register, accurate, sparse
+):
+    first = register(accurate, sparse)
+    assert register(accurate, sparse) == first
+    assert len(client.search_model_versions("name = 'shapes'")) == 2
+    experiment = client.get_experiment_by_name("digits-test_resnet").experiment_id
+    assert len(client.search_logged_models([experiment])) == 2
+
+
+def test_one_packed_file_has_one_version(client, register, accurate):
+    twin = accurate.model_copy(update={"criterion": "product", "key": "t" * 64})
+    assert register(accurate, twin) == {accurate.key: 1, twin.key: 1}
+
+
+def test_aliases_name_the_most_accurate_and_the_smallest(client, register, accurate, sparse):
+    register(accurate, sparse)
+    aliases = client.get_registered_model("shapes").aliases
+    assert {name: int(version) for name, version in aliases.items()} == {
+        "most-accurate": 1,
+        "smallest": 2,
+    }
+
+
+def test_an_alias_follows_the_front_of_the_latest_run(client, register, accurate, sparse):
+    register(accurate, sparse)
+    register(sparse)
+    assert int(client.get_registered_model("shapes").aliases["most-accurate"]) == 2
+
+
+def test_among_equally_accurate_the_sparser_is_the_most_accurate(
+    client, register, accurate, sparse
+):
+    member = sparse.member.model_copy(update={"validation": accurate.member.validation})
+    register(accurate, sparse.model_copy(update={"member": member}))
+    assert int(client.get_registered_model("shapes").aliases["most-accurate"]) == 2
+
+
+def test_an_empty_front_registers_nothing(client, register, accurate):
+    assert register(accurate.model_copy(update={"on_front": False})) == {}
+    assert list(client.search_registered_models()) == []
+
+
+@pytest.mark.usefixtures("tracked_process")
+@pytest.mark.parametrize("uri", ["models:/shapes@most-accurate", "models:/shapes/1", "m-"])
+def test_a_version_loads_with_pickle_off_and_predicts(client, register, accurate, uri, monkeypatch):
+    register(accurate)
+    if uri == "m-":
+        uri = f"models:/{client.get_model_version('shapes', '1').tags['model_id']}"
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    found = mlflow.pyfunc.load_model(uri).predict(np.zeros((2, 16, 16, 3), np.uint8))
+    assert (found.shape, found.dtype) == ((2, 3), np.float32)
+
+
+def test_no_registered_file_is_a_pickle(site, register, accurate):
+    register(accurate)
+    place = site.open_workspace().mlflow_artifacts / "digits-test_resnet" / "models"
+    names = sorted(path.name for path in place.rglob("*") if path.is_file())
+    assert names == [
+        "MLmodel",
+        "network.packed",
+        "python_env.yaml",
+        "requirements.txt",
+        "served_model.py",
+    ]
+
+
+def test_the_files_go_where_the_log_model_says(client, register, accurate):
+    register(accurate)
+    version = client.get_model_version("shapes", "1")
+    model = client.get_logged_model(version.tags["model_id"])
+    assert version.source == model.artifact_location
+    assert str(model.status) == "READY"
+    assert model.tags["digest"] == accurate.member.artifact.digest
