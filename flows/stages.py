@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from flows.inputs import Inputs, locate_inputs
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, SensitivityRecord
 from tasks.base import make_base
-from tasks.checkpoint import locate_checkpoint
-from tasks.data import locate_data
 from tasks.fetch import fetch_data
 from tasks.jobs import Job, data_job
 from tasks.orders import base_job, plan_job, sensitivity_job
@@ -52,40 +51,44 @@ class Prepared:
     plan: PlanRecord
 
 
-def prepare_data(
-    config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly
-) -> DataRecord:
-    """Fetch the data set.
+def prepare_data(config: RunConfig, site: Site, watch: Watch) -> DataRecord:
+    """Fetch the data set, without an orchestrator.
 
     Raises:
         DataError: it is missing, corrupt or empty.
     """
-    watch.on_stage("data", config.data.name)
-    located = locate_data(config.data, site.open_workspace())
-    job = data_job(config.data, located.source_digest, config.calibration_fraction, config.seed)
-    return run(fetch_data, job=job, settings=config.data, located=located, site=site)
+    return _data(config, site, watch, locate_inputs(config, site), run_plainly)
 
 
-def prepare_base(
-    config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly
-) -> tuple[DataRecord, BaseRecord]:
-    """Fetch the data set, then load or train the base network.
+def prepare_base(config: RunConfig, site: Site, watch: Watch) -> tuple[DataRecord, BaseRecord]:
+    """Fetch the data set, then load or train the base network, without an orchestrator.
 
     Raises:
         DataError: the data set is missing, corrupt or empty.
         CheckpointError: the checkpoint is missing, corrupt or of another architecture.
         ConfigError: the architecture is unknown or refuses the image size.
     """
-    checkpoint = locate_checkpoint(config.model, site)
-    data = prepare_data(config, site, watch, run)
-    watch.on_stage("base", f"{config.model.architecture}, {_origin(config)}")
-    job = base_job(config, data, checkpoint)
-    return data, run(make_base, job=job, checkpoint=checkpoint, site=site)
+    inputs = locate_inputs(config, site)
+    data = _data(config, site, watch, inputs, run_plainly)
+    return data, _base(config, site, watch, inputs, data=data, run=run_plainly)
 
 
-def prepare(config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plainly) -> Prepared:
-    """Run everything that precedes the fan-out."""
-    data, base = prepare_base(config, site, watch, run)
+def prepare_plan(
+    config: RunConfig, site: Site, watch: Watch
+) -> tuple[DataRecord, BaseRecord, PlanRecord]:
+    """Return data set, base and plan, without an orchestrator; trains no pruned network.
+
+    Raises:
+        InputError: as ``prepare_base``, and a layer pattern that matches nothing.
+    """
+    prepared = prepare(config, site, watch, locate_inputs(config, site), run_plainly)
+    return prepared.data, prepared.base, prepared.plan
+
+
+def prepare(config: RunConfig, site: Site, watch: Watch, inputs: Inputs, run: RunStep) -> Prepared:
+    """Run everything that precedes the fan-out, each step by ``run``."""
+    data = _data(config, site, watch, inputs, run)
+    base = _base(config, site, watch, inputs, data=data, run=run)
     watch.on_stage("sensitivity", f"{data.num_images['calibration']} images")
     scores = run(measure_sensitivity, job=sensitivity_job(config, data, base), site=site)
     watch.on_stage("plan", "ranges and strategies")
@@ -93,12 +96,25 @@ def prepare(config: RunConfig, site: Site, watch: Watch, run: RunStep = run_plai
     return Prepared(data, base, scores, plan)
 
 
-def prepare_plan(
-    config: RunConfig, site: Site, watch: Watch
-) -> tuple[DataRecord, BaseRecord, PlanRecord]:
-    """Return data set, base and plan without an orchestrator; trains no pruned network."""
-    prepared = prepare(config, site, watch)
-    return prepared.data, prepared.base, prepared.plan
+def _data(config: RunConfig, site: Site, watch: Watch, inputs: Inputs, run: RunStep) -> DataRecord:
+    watch.on_stage("data", config.data.name)
+    digest = inputs.data.source_digest
+    job = data_job(config.data, digest, config.calibration_fraction, config.seed)
+    return run(fetch_data, job=job, settings=config.data, located=inputs.data, site=site)
+
+
+def _base(
+    config: RunConfig,
+    site: Site,
+    watch: Watch,
+    inputs: Inputs,
+    *,
+    data: DataRecord,
+    run: RunStep,
+) -> BaseRecord:
+    watch.on_stage("base", f"{config.model.architecture}, {_origin(config)}")
+    job = base_job(config, data, inputs.checkpoint)
+    return run(make_base, job=job, checkpoint=inputs.checkpoint, site=site)
 
 
 def _origin(config: RunConfig) -> str:

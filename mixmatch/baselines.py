@@ -66,7 +66,7 @@ def baseline_scores(
 
 
 def _noise(layer: str, weight: Tensor, seed: int) -> Tensor:
-    """Draw on the CPU from the seed and the layer's name: other layers and devices change nothing."""
+    """Draw on the CPU from the seed and the layer's name alone, whatever device ranks it."""
     digest = json_digest({"seed": seed, "layer": layer})
     generator = torch.Generator().manual_seed(int(digest[:15], 16))
     return torch.rand(weight.shape, generator=generator)

@@ -20,13 +20,13 @@ class Criterion:
 
     Attributes:
         name: key in its registry, in run files and in run names.
-        rule: maps (weight, signal), two tensors of one shape, to scores of that shape.
+        score: maps (weight, signal), two tensors of one shape, to scores of that shape.
         needs: the signal to pass; with ``Signal.NONE`` the second tensor is ignored.
         source: where the rule comes from.
     """
 
     name: str
-    rule: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor]
     needs: Signal
     source: str
 
@@ -115,11 +115,11 @@ def score_by(
         if name not in signal or signal[name].shape != weight.shape:
             found = tuple(signal[name].shape) if name in signal else "none"
             raise LayerError(
-                f"{criterion.name} needs a {criterion.needs} of shape {tuple(weight.shape)} "
-                f"for layer {name!r}, got {found}."
+                f"{criterion.name} needs the signal {criterion.needs} of shape "
+                f"{tuple(weight.shape)} for layer {name!r}, got {found}."
             )
         with torch.no_grad():
-            scores[name] = criterion.rule(weight, signal[name].to(weight.device))
+            scores[name] = criterion.score(weight, signal[name].to(weight.device))
         num_bad = scores[name].numel() - int(torch.isfinite(scores[name]).sum())
         if num_bad:
             raise ScoreError(

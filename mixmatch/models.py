@@ -113,6 +113,26 @@ def pretrained_normalization(architecture: str) -> tuple[tuple[float, ...], tupl
     return tuple(config.mean), tuple(config.std)
 
 
+def pretrained_identity(architecture: str) -> dict[str, str]:
+    """Return what names timm's pretrained weights: their tag, and where they come from.
+
+    Raises:
+        ConfigError: timm does not know the architecture, or has no weights for it.
+    """
+    _check_name(architecture)
+    config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    if config is None or not config.has_weights:
+        raise ConfigError(
+            f"model.checkpoint must not be timm for {architecture!r}: timm has no weights for it."
+        )
+    return {
+        "architecture": architecture,
+        "tag": config.tag or "",
+        "url": config.url or "",
+        "hf_hub_id": config.hf_hub_id or "",
+    }
+
+
 def count_parameters(model: nn.Module) -> int:
     """Count the entries of all parameters, prunable or not; a shared one counts once."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -34,9 +34,9 @@ Floats = NDArray[np.float32]
 def encode(name: str, tensor: Tensor, *, prunable: bool) -> tuple[PackedTensor, list[bytes]]:
     """Write one tensor as its entry of the layout and its chunks, in the order of ``PARTS``.
 
-    A prunable float32 weight is stored masked (the value is not zero) or dense, whichever is
-    smaller; a negative zero that masking drops comes back as zero. Every other tensor keeps its
-    bits.
+    A prunable float32 weight is stored masked (kept are the values that are not zero) where that
+    needs fewer bytes before compression, and then a negative zero comes back as zero. Every other
+    tensor keeps its bits.
 
     Raises:
         PackedFormatError: the dtype is not one of ``DTYPES``, or a value is NaN or infinite.
@@ -50,7 +50,9 @@ def encode(name: str, tensor: Tensor, *, prunable: bool) -> tuple[PackedTensor, 
         raise PackedFormatError(f"tensor {name} must be finite to be packed: it holds NaN or inf.")
     values = tensor.detach().cpu().contiguous().flatten().numpy().astype(DTYPES[dtype], copy=False)
     num_nonzero = int(np.count_nonzero(values)) if prunable else None
-    options = (_compressed(x, _split(x, values)) for x in _encodings(dtype, prunable))
+    options = (
+        _compressed(x, _split(x, values)) for x in _encodings(dtype, values.size, num_nonzero)
+    )
     encoding, chunks, stored = min(options, key=lambda option: sum(map(len, option[2])))
     entry = PackedTensor(
         name=name,
@@ -88,11 +90,15 @@ def decode(entry: PackedTensor, stored: Mapping[str, bytes]) -> Tensor:
     return torch.from_numpy(values).reshape(entry.shape)
 
 
-def _encodings(dtype: str, prunable: bool) -> tuple[str, ...]:
+def _encodings(dtype: str, num_entries: int, num_nonzero: int | None) -> tuple[str, ...]:
     """List what to try, in order of preference among equal sizes."""
     if dtype != "float32":
         return (RAW,)
-    return (MASKED, DENSE) if prunable else (RAW, DENSE)
+    if num_nonzero is None:
+        return (RAW, DENSE)
+    # By uncompressed size: compressing a large weight twice would double the time of a save.
+    num_zeros = num_entries - num_nonzero
+    return (MASKED,) if num_entries < 8 * 4 * num_zeros else (DENSE,)
 
 
 def _split(encoding: str, values: NDArray[np.generic]) -> tuple[bytes, ...]:

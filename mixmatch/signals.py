@@ -21,7 +21,7 @@ from mixmatch.roles import PrunableLayer
 
 # How far central differences step, relative to the length of the weights. Below, float32 rounding
 # shows; above, activations cross their kinks.
-_RELATIVE_STEP = 1e-3
+_RELATIVE_STEP = 3e-4
 
 _NO_SECOND_DERIVATIVE = re.compile(
     r"derivative for .* is not implemented"
@@ -72,8 +72,8 @@ def measure_signals(
 
     Runs in eval mode and float32, so no statistic moves; the model's modes, gradients,
     ``requires_grad`` and weights are afterwards what they were. Every batch counts the same,
-    whatever its size (METHOD, section 3). Costs one pass, and about two more for ``hessian``;
-    holds the graph of one batch at a time.
+    whatever its size (METHOD, section 3). Costs one pass, and two to four times as much again for
+    ``hessian``; holds the graph of one batch at a time.
 
     Args:
         batches: labelled images on the model's device; read once, and again for ``hessian``.
@@ -104,14 +104,16 @@ def measure_signals(
 @contextmanager
 def _only_differentiating(model: nn.Module, weights: Sequence[nn.Parameter]) -> Iterator[None]:
     """Put the model into eval mode with gradients for ``weights`` only; restore all afterwards."""
+    model_mode = model.training
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     device_type = weights[0].device.type if weights else "cpu"
     try:
+        model.train()  # empties what some models keep in eval mode (LeViT's attention biases)
         model.eval()
-        model.requires_grad_(requires_grad=False)
+        model.requires_grad_(False)
         for weight in weights:
-            weight.requires_grad_(requires_grad=True)
+            weight.requires_grad_(True)
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
@@ -119,6 +121,7 @@ def _only_differentiating(model: nn.Module, weights: Sequence[nn.Parameter]) -> 
         ):
             yield
     finally:
+        model.train(model_mode)
         for module, mode in modes:
             module.training = mode
         for parameter, flag in flags:
@@ -133,16 +136,15 @@ def _mean_gradients(
     sums = [torch.zeros_like(weight) for weight in weights]
     num_batches = 0
     for batch in batches():
-        for abs_sum, total, gradient in zip(
-            abs_sums, sums, _gradients(model, weights, batch), strict=True
-        ):
-            abs_sum += gradient.abs()
-            total += gradient
+        gradients = _gradients(model, weights, batch)
+        for abs_sum, total, gradient in zip(abs_sums, sums, gradients, strict=True):
+            abs_sum.add_(gradient.abs())
+            total.add_(gradient)
         num_batches += 1
     if not num_batches:
         raise DataError("Calibration needs at least one batch of images, got none.")
     for total in (*abs_sums, *sums):
-        total /= num_batches
+        total.div_(num_batches)
     return abs_sums, sums
 
 
@@ -182,7 +184,7 @@ def exact_products(
         ).sum()
         parts = torch.autograd.grad(slope, weights, materialize_grads=True)
         for product, part in zip(products, parts, strict=True):
-            product += part
+            product.add_(part)
     return products
 
 

@@ -6,9 +6,9 @@ from mixmatch.config import RunConfig
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, StrategyRecord
 
 _FLOAT_BYTES = 4
-# Trained float32 weights lose about this much to zstandard: sign and mantissa are noise, the
-# exponent is not.
-_VALUE_SHARE = 0.93
+# What packing leaves of float32 weights: sign and mantissa are noise, the exponent is not. Measured
+# on a ResNet-18: 0.85 of all values, 0.80 of the largest tenth, so estimates are a little high.
+_VALUE_SHARE = 0.85
 
 
 class PlanCost(Record):

@@ -9,13 +9,24 @@ from typing import ClassVar
 
 from mixmatch.config import DataSettings, FineTuneSettings, ModelSettings, RangeSettings
 from mixmatch.digests import json_digest
-from mixmatch.records import Artifact, Execution, ModelSpec, Record
+from mixmatch.records import (
+    Artifact,
+    BaseRecord,
+    DataRecord,
+    Execution,
+    MemberRecord,
+    ModelSpec,
+    PlanRecord,
+    Record,
+    SensitivityRecord,
+)
 
 
 class Job(Record):
     """Base of all jobs: ``inputs`` is what the key is the digest of."""
 
     step: ClassVar[str]
+    kind: ClassVar[type[Record]]  # of the record that the step returns
     step_version: ClassVar[int] = 1
 
     @property
@@ -33,13 +44,15 @@ class FetchJob(Job):
     """Read a data set, resize it, split it.
 
     Attributes:
-        settings: the data section without what only preprocessing reads (see ``for_data``).
+        settings: what the data section says, without places and without what only preprocessing
+            reads (see ``data_job``).
         source_digest: SHA-256 that stands for the content of the source.
         calibration_fraction: part of the training images.
         seed: of the splits.
     """
 
     step: ClassVar[str] = "fetch"
+    kind: ClassVar[type[Record]] = DataRecord
 
     settings: DataSettings
     source_digest: str
@@ -61,6 +74,7 @@ class BaseJob(Job):
     """
 
     step: ClassVar[str] = "base"
+    kind: ClassVar[type[Record]] = BaseRecord
 
     data: Artifact
     spec: ModelSpec
@@ -84,6 +98,7 @@ class SensitivityJob(Job):
     """
 
     step: ClassVar[str] = "sensitivity"
+    kind: ClassVar[type[Record]] = SensitivityRecord
 
     base: Artifact
     data: Artifact
@@ -106,6 +121,7 @@ class PlanJob(Job):
     """
 
     step: ClassVar[str] = "plan"
+    kind: ClassVar[type[Record]] = PlanRecord
 
     base: Artifact
     spec: ModelSpec
@@ -132,6 +148,7 @@ class MemberJob(Job):
     """
 
     step: ClassVar[str] = "member"
+    kind: ClassVar[type[Record]] = MemberRecord
 
     base: Artifact
     data: Artifact

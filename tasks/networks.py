@@ -10,10 +10,10 @@ from mixmatch.models import build_model
 from mixmatch.records import Artifact, ModelSpec
 from mixmatch.signals import Signals
 from tasks.fetch import load_split
-from tasks.sensitivity import SIGNALS
 from tasks.store import Store
 
 EVALUATION_BATCH = 256
+SIGNALS = ("abs_gradient", "gradient", "hessian_gradient")  # fields of Signals, as stored
 
 
 def open_network(store: Store, weights: Artifact, spec: ModelSpec) -> nn.Module:

@@ -61,9 +61,7 @@ def member_execution(engine: EngineSettings) -> Execution:
     )
 
 
-def base_job(
-    config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None
-) -> BaseJob:
+def base_job(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None) -> BaseJob:
     """Ask for the base network.
 
     Raises:
@@ -174,9 +172,7 @@ def _augmentation(config: RunConfig, data: DataRecord) -> str:
     return config.data.augmentation or data.augmentation
 
 
-def _spec(
-    config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None
-) -> ModelSpec:
+def _spec(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None) -> ModelSpec:
     mean, std = _normalization(config, data, checkpoint)
     return ModelSpec(
         architecture=config.model.architecture,

@@ -10,10 +10,8 @@ from mixmatch.layers import prunable_layers
 from mixmatch.records import SensitivityRecord
 from mixmatch.signals import measure_signals
 from tasks.jobs import SensitivityJob
-from tasks.networks import open_network, open_split, preprocessing_of
+from tasks.networks import SIGNALS, open_network, open_split, preprocessing_of
 from tasks.site import Site
-
-SIGNALS = ("abs_gradient", "gradient", "hessian_gradient")
 
 
 def measure_sensitivity(job: SensitivityJob, site: Site) -> SensitivityRecord:

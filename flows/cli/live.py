@@ -28,14 +28,10 @@ _BAR_WIDTH = 28
 @contextmanager
 def show_progress() -> "Iterator[Watch]":
     """Show on stderr what happens inside: drawn on a terminal, else as plain lines."""
-    display = LiveDisplay(Console(stderr=True, highlight=False, markup=False))
-    if sys.stderr.isatty():
-        with display.shown():
-            yield display
-        return
-    plain = PlainDisplay(sys.stderr)
-    with plain.shown():
-        yield plain
+    console = Console(stderr=True, highlight=False, markup=False)
+    display = LiveDisplay(console) if console.is_terminal else PlainDisplay(sys.stderr)
+    with display.shown():
+        yield display
 
 
 class LiveDisplay:

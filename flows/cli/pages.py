@@ -2,23 +2,30 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import WorkspaceFolder, open_site
+from mixmatch.errors import ConfigError, ServiceError
+from tasks.quiet import offline_environment
 
 if TYPE_CHECKING:
     from tasks.site import Site
 
 _HOST = "127.0.0.1"
-_START_S = 120.0  # MLflow takes 7 s on an idle machine, and the machine may be busy
+_START_S = 300.0  # MLflow takes 7 s on an idle machine, and the machine may be busy
+_ANSWER_S = 2.0
 _END_S = 10.0
 _POLL_S = 0.25
 
@@ -35,13 +42,14 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
     """
     site = open_site(workspace)
 
-    from flows.server import local_server  # noqa: PLC0415  Prefect takes seconds to load
+    from flows.server import begin_server  # noqa: PLC0415  next to its user
 
     typer.echo("Starting the pages; this takes some seconds.", err=True)
-    prefect = local_server(site.open_workspace())
-    with _ctrl_c_on_sigterm(), mlflow_pages(site, port) as address, prefect:
+    prefect = begin_server(site.open_workspace())
+    with _ctrl_c_on_sigterm(), prefect as server, mlflow_pages(site, port) as address:
+        prefect_address = server.wait().removesuffix("/api")
         typer.echo(f"MLflow:  {address}")
-        typer.echo(f"Prefect: {os.environ['PREFECT_API_URL'].removesuffix('/api')}")
+        typer.echo(f"Prefect: {prefect_address}")
         typer.echo("Ctrl-C ends both.", err=True)
         _wait_for_ctrl_c()
 
@@ -51,15 +59,18 @@ def mlflow_pages(site: "Site", port: int | None) -> Iterator[str]:
     """Serve MLflow's pages over a workspace inside the block; yields their address.
 
     Raises:
-        ServiceError: they do not answer in time, for example because the port is taken.
+        ConfigError: ``port`` is taken.
+        ServiceError: they do not answer in time.
     """
     from tasks.tracking import prepare_tracking  # noqa: PLC0415  next to its user
 
-    uri, chosen = prepare_tracking(site), port or _free_port()
+    chosen, uri = _free_port(port), prepare_tracking(site)
     workspace = site.open_workspace()
     workspace.logs.mkdir(exist_ok=True)
     log = workspace.logs / "mlflow-pages.log"
     arguments = ["--backend-store-uri", uri, "--host", _HOST, "--port", str(chosen)]
+    # Several workers are supervised by one that ends those which a busy machine makes slow.
+    arguments += ["--workers", "1"]
     arguments += ["--default-artifact-root", workspace.mlflow_artifacts.as_uri()]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -67,30 +78,41 @@ def mlflow_pages(site: "Site", port: int | None) -> Iterator[str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             # Jobs cost two processes more, and an address that others could call.
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            env={
+                **os.environ,
+                **offline_environment(),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
             start_new_session=True,  # a group of its own, so that its children end with it
         )
     try:
-        _wait_for_health(process, f"http://{_HOST}:{chosen}/health", str(log))
+        _wait_for_health(process, chosen, log)
         yield f"http://{_HOST}:{chosen}"
     finally:
         _end_group(process)
 
 
-def _wait_for_health(process: subprocess.Popen[bytes], address: str, log: str) -> None:
-    import httpx  # noqa: PLC0415  slow to load
-
-    from mixmatch.errors import ServiceError  # noqa: PLC0415  next to its user
-
+def _wait_for_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     end = time.monotonic() + _START_S
     while time.monotonic() < end and process.poll() is None:
-        try:
-            if httpx.get(address, timeout=_POLL_S * 4).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(_POLL_S)
+        if _is_healthy(port):
+            return
+        time.sleep(_POLL_S)
     state = "did not answer" if process.poll() is None else "ended"
+    address = f"http://{_HOST}:{port}"
     raise ServiceError(f"MLflow's pages must answer at {address}, but {state}; see {log}")
+
+
+def _is_healthy(port: int) -> bool:
+    """Ask directly: a proxy of the environment does not know this machine's ports."""
+    connection = HTTPConnection(_HOST, port, timeout=_ANSWER_S)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
@@ -107,11 +129,21 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _free_port() -> int:
-    import socket  # noqa: PLC0415  only this function needs it
+def _free_port(wanted: int | None) -> int:
+    """Return ``wanted``, or any port, if it is free now.
 
+    Raises:
+        ConfigError: ``wanted`` is taken, or not ours to take.
+    """
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        # As servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, wanted or 0))
+        except OSError as error:
+            raise ConfigError(
+                f"--port must be a free port, got {wanted} ({error.strerror})."
+            ) from error
         port: int = probe.getsockname()[1]
         return port
 

@@ -15,7 +15,9 @@ DEMO = Path(__file__).with_name("demo.yaml")
 def demo(
     overrides: Overrides = None, workspace: WorkspaceFolder = None, as_json: AsJson = False
 ) -> None:
-    """Compress the embedded example, offline, in minutes: digits, ResNet-18.
+    """Compress the embedded example, offline, in minutes.
+
+    The data set digits, and a real ResNet-18 trained on it.
 
     Example: mixmatch demo
     """
@@ -55,4 +57,5 @@ def _compress(config: "RunConfig", site: "Site", *, as_json: bool) -> None:
         print_json(summary)
     if summary.failed:
         failed = "; ".join(f"{label}: {reason}" for label, reason in summary.failed.items())
-        raise FamilyError(f"{len(summary.failed)} members failed, the others are kept ({failed}).")
+        count = f"{len(summary.failed)} of {len(summary.failed) + len(summary.results)}"
+        raise FamilyError(f"{count} members failed, the others are kept ({failed}).")

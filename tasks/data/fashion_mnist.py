@@ -6,6 +6,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
@@ -106,7 +107,7 @@ def _download_missing(folder: Path) -> None:
             address = FashionMNIST.mirrors[0] + name
             try:
                 download_url(address, scratch, md5=md5[name])
-            except (OSError, RuntimeError) as error:  # URLError; RuntimeError: wrong checksum
+            except (OSError, HTTPException, RuntimeError) as error:  # the last: wrong checksum
                 raise DataError(
                     f"Fashion-MNIST must be downloaded from {address}, which failed ({error}); "
                     "set data.root to a folder that holds its four .gz files."

@@ -54,11 +54,11 @@ def split_rows(
     pool = pool[: settings.train_limit]
     num_calibration = max(1, round(calibration_fraction * len(pool)))
     splits["calibration"], splits["train"] = np.split(pool, [num_calibration])
-    for split, advice in _ADVICE.items():
-        if len(splits[split]) == 0:
+    for split, rows in splits.items():
+        if len(rows) == 0:
             raise DataError(
                 f"The {split} split must hold at least one image, but it is empty with "
-                f"{len(found['train'])} images to divide; {advice}."
+                f"{len(found['train'])} images to divide; {_ADVICE[split]}."
             )
     return {split: splits[split] for split in _ADVICE}
 

@@ -112,8 +112,9 @@ def _client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds
 
+    registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri  # else a process-wide one would win
     try:
-        return MlflowClient(tracking_uri=uri)
+        return MlflowClient(tracking_uri=uri, registry_uri=registry)
     except MlflowException as error:
         if "out-of-date database schema" not in str(error):
             raise

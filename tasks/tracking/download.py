@@ -108,11 +108,11 @@ def _exported(place: Path, model: "Model", uri: str, folder: Path) -> Path:
     """Take the state out of a torch.export archive; pickled modules are refused."""
     import mlflow.pytorch  # noqa: PLC0415  takes seconds
 
-    kind = model.flavors["pytorch"].get("serialization_format", "pickle")
-    if kind != "pt2":
+    # MLflow records the format nowhere else.
+    if not (place / model.flavors["pytorch"]["model_data"] / "model.pt2").is_file():
         raise CheckpointError(
-            f"{uri} must be saved with serialization_format='pt2', got {kind!r}, which runs code "
-            "when it is loaded; save it so, or log a .safetensors file."
+            f"{uri} must be a model that was saved with serialization_format='pt2', not a pickle, "
+            "which runs code when it is loaded; save it so, or log a .safetensors file."
         )
     return _save(mlflow.pytorch.load_model(str(place)).state_dict(), folder)
 

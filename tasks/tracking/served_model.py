@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mixmatch.errors import DataError
 from mixmatch.images import Preprocessing
-from mixmatch.packed import load_packed, read_packed
+from mixmatch.packed import load_packed, read_header
 from mixmatch.records import ModelSpec
 
 _BATCH = 256  # images at a time, which bounds the memory of a large request
@@ -36,7 +36,7 @@ class ServedModel(PythonModel):
         """Build the network from the packed file that is stored beside this code."""
         packed = Path(context.artifacts["packed"])
         self.model = load_packed(packed)
-        self.spec = read_packed(packed).spec
+        self.spec = read_header(packed).spec
 
     def predict(
         self,
@@ -77,8 +77,9 @@ class ServedModel(PythonModel):
                 f"Images must be integers 0 to 255 or floats in [0, 1], got {images.dtype}."
             )
         if images.ndim != 4 or images.shape[1:] != shape or len(images) == 0:
+            sides = ", ".join(str(side) for side in shape)
             raise DataError(
-                f"Images of type {images.dtype} must have the shape ('N', *{shape}), N at least 1, "
+                f"Images of type {images.dtype} must have the shape (N, {sides}), N at least 1, "
                 f"got {images.shape}."
             )
         low_found, high_found = images.min(), images.max()

@@ -15,12 +15,12 @@ def test_equal_strategies_are_counted_once(tiny_data, tiny_plan):
 
 
 def test_a_dense_network_is_expected_to_keep_all_values(tiny_plan, tiny_base):
-    values = 0.93 * 4 * 2000
+    values = 0.85 * 4 * 2000
     assert expected_bytes(tiny_plan.strategies[0], tiny_plan, tiny_base) == 300 + values
 
 
 def test_a_half_sparse_network_pays_one_bit_per_weight_for_its_mask(tiny_plan, tiny_base):
-    values, mask = 0.93 * 4 * 1000, 2000 / 8
+    values, mask = 0.85 * 4 * 1000, 2000 / 8
     assert expected_bytes(tiny_plan.strategies[1], tiny_plan, tiny_base) == 300 + values + mask
 
 

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 
@@ -31,7 +29,3 @@ def test_other_digits_in_scikit_learn_are_refused(monkeypatch):
     monkeypatch.setattr(digits, "_DIGEST", "0" * 64)
     with pytest.raises(DataError, match=r"digits must have SHA-256 0{64}, got 87ff0c9e"):
         digits.read(None)
-
-
-def test_scikit_learn_is_imported_late():
-    assert "load_digits" not in vars(sys.modules["tasks.data.digits"])

@@ -68,7 +68,7 @@ def layers():
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan():
     rows = tuple(layers())
     total = sum(layer.num_weights for layer in rows)
@@ -89,7 +89,7 @@ def plan():
     return PlanRecord(layers=rows, strategies=tuple(strategies), normalization_layers=norms)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def base():
     return BaseRecord(
         spec=ModelSpec(
@@ -140,7 +140,7 @@ def member(strategy, criterion_index, number, *, num_layers=20):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def family(plan, base):
     members = []
     for index, criterion in enumerate(("magnitude", "product")):
@@ -166,7 +166,7 @@ def family(plan, base):
     return FamilyRecord(name="digits-resnet18", base=base, results=results, failed={})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def versions(family):
     front = [result.key for result in family.results if result.on_front]
     return {key: number for number, key in enumerate(front, start=1)}

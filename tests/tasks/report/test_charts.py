@@ -93,7 +93,7 @@ def test_hovering_names_everything_about_a_result(family):
         "sparsity 52.94 %",
         "validation 98.40 % (97.62 to 99.18 %)",
         "test 97.80 % (97.16 to 98.44 %)",
-        "20.70 MB (20,698,280 bytes)",
+        "20.70 MB (20,697,584 bytes)",
     ]
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from mixmatch.errors import CheckpointError, RegistryError
@@ -50,28 +51,36 @@ def test_a_network_that_mixmatch_registered_is_unpacked(
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_an_exported_pytorch_model_gives_its_state(client, site, folder, tmp_path):
-    import mlflow.pytorch
-    import numpy as np
+@pytest.fixture
+def torch_model(client, tmp_path):
+    """Log a folder as mlflow.pytorch writes it and return its address."""
 
+    def logged(file, save):
+        place = tmp_path / "model"
+        (place / "data").mkdir(parents=True)
+        save(place / "data" / file)
+        flavor = {"model_data": "data", "pytorch_version": str(torch.__version__), "code": None}
+        (place / "MLmodel").write_text(yaml.safe_dump({"flavors": {"pytorch": flavor}}))
+        run_id = client.create_run("0").info.run_id
+        client.log_artifacts(run_id, str(place), "model")
+        return f"runs:/{run_id}/model"
+
+    return logged
+
+
+def test_an_exported_pytorch_model_gives_its_state(site, torch_model, folder):
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
-    mlflow.pytorch.save_model(
-        network, tmp_path / "model", input_example=np.zeros((2, 4), np.float32)
-    )
-    run_id = client.create_run("0").info.run_id
-    client.log_artifacts(run_id, str(tmp_path / "model"), "model")
-    found = load_file(download_weights(site, f"runs:/{run_id}/model", folder))
+    exported = torch.export.export(network, (torch.zeros(2, 4),))
+    uri = torch_model("model.pt2", lambda place: torch.export.save(exported, place))
+    found = load_file(download_weights(site, uri, folder))
     assert set(found) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert torch.equal(found["2.weight"], network[2].weight)
 
 
-def test_a_pickled_pytorch_model_is_refused(client, site, folder, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "MLmodel").write_text("flavors: {pytorch: {model_data: data}}\n")
-    run_id = client.create_run("0").info.run_id
-    client.log_artifacts(run_id, str(tmp_path / "model"), "model")
-    with pytest.raises(CheckpointError, match="serialization_format='pt2', got 'pickle'"):
-        download_weights(site, f"runs:/{run_id}/model", folder)
+def test_a_pickled_pytorch_model_is_refused(site, torch_model, folder):
+    uri = torch_model("model.pth", lambda place: torch.save(torch.nn.Linear(1, 1), place))
+    with pytest.raises(CheckpointError, match=r"saved with serialization_format='pt2', not a pick"):
+        download_weights(site, uri, folder)
 
 
 def test_a_single_weights_file_is_taken_as_it_is(site, run_with, folder):
@@ -115,5 +124,5 @@ def test_an_unknown_registered_model_is_an_error(site, folder):
 
 
 def test_nothing_can_be_fetched_where_nothing_was_tracked(empty_site, folder):
-    with pytest.raises(CheckpointError, match="nothing is tracked in .* yet"):
+    with pytest.raises(CheckpointError, match=r"nothing is tracked in .* yet"):
         download_weights(empty_site, "models:/shapes/1", folder)

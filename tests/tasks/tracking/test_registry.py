@@ -32,14 +32,10 @@ def sparse(make_result, pack):
 
 
 @pytest.fixture
-def tracked_process(client):
-    """The process-wide addresses as a user sets them; the old ones come back."""
-    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.set_registry_uri(client.tracking_uri)
-    yield
-    mlflow.set_tracking_uri(tracking)
-    mlflow.set_registry_uri(registry)
+def user_process(client, monkeypatch):
+    """What a user of the registered model sets."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
 
 def test_each_network_on_the_front_gets_a_version_with_its_facts(
@@ -110,13 +106,12 @@ def test_an_empty_front_registers_nothing(client, register, accurate):
     assert list(client.search_registered_models()) == []
 
 
-@pytest.mark.usefixtures("tracked_process")
+@pytest.mark.usefixtures("user_process")
 @pytest.mark.parametrize("uri", ["models:/shapes@most-accurate", "models:/shapes/1", "m-"])
-def test_a_version_loads_with_pickle_off_and_predicts(client, register, accurate, uri, monkeypatch):
+def test_a_version_loads_with_pickle_off_and_predicts(client, register, accurate, uri):
     register(accurate)
     if uri == "m-":
         uri = f"models:/{client.get_model_version('shapes', '1').tags['model_id']}"
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     found = mlflow.pyfunc.load_model(uri).predict(np.zeros((2, 16, 16, 3), np.uint8))
     assert (found.shape, found.dtype) == ((2, 3), np.float32)
 

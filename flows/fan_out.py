@@ -1,0 +1,144 @@
+"""Run many jobs side by side in worker processes; survive the death of any of them.
+
+Dask forgets or strands what a dead worker did, so whatever is not done at the end of a round is
+submitted again in a fresh cluster. What did finish is never computed twice.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow, Task
+from prefect.client.schemas.objects import State
+from prefect.futures import as_completed
+from prefect_dask.task_runners import PrefectDaskFuture
+
+from flows.cluster import dask_runner, num_workers
+from flows.settling import settle_known
+from mixmatch.config import EngineSettings
+from mixmatch.errors import MixMatchError
+from mixmatch.records import Record
+from tasks.jobs import Job
+from tasks.site import Site
+
+_SETTLE_S = 15.0
+
+
+@dataclass(slots=True)
+class FanOutcome:
+    """What became of the jobs; every label stands in exactly one of the two.
+
+    Attributes:
+        records: by label, of the jobs that succeeded.
+        failures: by label, why the others did not, one sentence or two.
+    """
+
+    records: dict[str, Record] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every round of one fan-out has in common."""
+
+    task: Task[..., Any]
+    site: Site
+    engine: EngineSettings
+
+
+def fan_out(
+    task: Task[..., Any],
+    jobs: Mapping[str, Job],
+    site: Site,
+    *,
+    engine: EngineSettings,
+    rounds: int = 3,
+) -> FanOutcome:
+    """Run ``task(job, site, label)`` for each job, inside a flow; one failure loses no other.
+
+    Each round is a subflow on a Dask cluster of its own, one job per process. A job that raises
+    has failed. A job whose worker died is run again in the next round.
+
+    Args:
+        task: made by ``flows.steps.as_task``; its results are found by the job's key.
+        jobs: by label, which becomes the name of the task run.
+        site: workspace and store, for the workers.
+        engine: how many workers, and threads per job.
+        rounds: how often a job is tried that takes its worker with it.
+    """
+    outcome = FanOutcome()
+    work, reasons = _Work(task, site, engine), dict[str, str]()
+    for number in range(1, rounds + 1):
+        left = {label: job for label, job in jobs.items() if label not in _done(outcome)}
+        if not left:
+            break
+        reasons = _run_round(work, left, outcome, number)
+    for label, reason in reasons.items():
+        outcome.failures[label] = f"Its worker process died in each of {rounds} rounds ({reason})."
+    return outcome
+
+
+def _done(outcome: FanOutcome) -> Collection[str]:
+    return outcome.records.keys() | outcome.failures.keys()
+
+
+def _run_round(
+    work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome, number: int
+) -> dict[str, str]:
+    """Run ``jobs`` in one subflow, adding to ``outcome``; say by label what is lost, and why."""
+    lost: dict[str, str] = {}
+
+    def run(num_jobs: int) -> None:
+        del num_jobs  # recorded by Prefect; the jobs are too large for that
+        lost.update(_map(work, jobs, outcome))
+
+    name = "fan-out" if number == 1 else f"fan-out, round {number}"
+    scratch = work.site.open_workspace().root / "scratch"
+    workers = num_workers(work.engine, len(jobs), accelerated=_is_accelerated(jobs))
+    with dask_runner(workers, work.engine.threads_per_job, scratch) as runner:
+        Flow(run, name="fan-out", flow_run_name=name, task_runner=runner)(num_jobs=len(jobs))
+    return lost
+
+
+def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:
+    """Submit ``jobs`` and sort what comes back; waits until the server knows all of it."""
+    lost: dict[str, str] = {}
+    states: dict[UUID, State | None] = {}
+    for label, future in _as_completed(work, jobs):
+        try:
+            state: State = future.wrapped_future.result()
+        except Exception as error:
+            states[future.task_run_id], lost[label] = None, _sentence(error)
+            continue
+        states[future.task_run_id] = state
+        if state.is_crashed():
+            lost[label] = state.message or state.name
+            continue
+        result = state.result(raise_on_failure=False)
+        if isinstance(result, Record):
+            outcome.records[label] = result
+        else:
+            outcome.failures[label] = _sentence(result)
+    settle_known(states, _SETTLE_S)
+    return lost
+
+
+def _as_completed(
+    work: _Work, jobs: Mapping[str, Job]
+) -> Iterator[tuple[str, PrefectDaskFuture[Any]]]:
+    futures = {
+        work.task.submit(job=job, site=work.site, label=label): label for label, job in jobs.items()
+    }
+    for future in as_completed(list(futures)):
+        yield futures[future], future
+
+
+def _is_accelerated(jobs: Mapping[str, Job]) -> bool:
+    executions = (getattr(job, "execution", None) for job in jobs.values())
+    return any(execution is not None and execution.device != "cpu" for execution in executions)
+
+
+def _sentence(error: object) -> str:
+    """Say what went wrong; our own errors are sentences already."""
+    return str(error) if isinstance(error, MixMatchError) else f"{type(error).__name__}: {error}"

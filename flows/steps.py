@@ -1,0 +1,62 @@
+"""What all Prefect tasks of the project share: one way to turn a step's function into a task.
+
+A step's cache key is its job's key, and its result the step's record as JSON, never a pickle.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
+
+from mixmatch.records import Record
+from tasks.jobs import Job
+from tasks.site import Site
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+
+def as_task(
+    step: Callable[..., R], site: Site, *, run_name: str | None = None, refresh: bool = False
+) -> Task[..., R]:
+    """Return the Prefect task that runs ``step``, a function with a parameter ``job``.
+
+    Equal jobs share their result across flow runs and processes.
+
+    Args:
+        step: an importable function, because worker processes import it by name.
+        site: its workspace keeps the results.
+        run_name: name of the task's runs; parameters of ``step`` may stand in it in braces.
+        refresh: whether to run although Prefect holds a result: the artifact store decides what is
+            done, and its answer may be that the files behind that result are gone.
+    """
+    name = step.__name__.replace("_", "-")
+    return Task(
+        fn=step,
+        name=name,
+        task_run_name=run_name or name,
+        cache_key_fn=_job_key,
+        persist_result=True,
+        result_storage=site.open_workspace().prefect / "results",
+        result_serializer="json",
+        refresh_cache=refresh,
+        retries=0,  # a step is pure: a retry would only repeat its error
+    )
+
+
+def as_effect(function: Callable[..., T]) -> Task[..., T]:
+    """Return the Prefect task that runs ``function``, whose work is to write somewhere else.
+
+    Never cached: it finds out itself, where it writes, what is there already.
+    """
+    name = function.__name__.replace("_", "-")
+    return Task(fn=function, name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0)
+
+
+def _job_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Return Prefect's cache key: the digest of the job's true inputs."""
+    del context
+    job: Job = parameters["job"]
+    return job.key

@@ -1,0 +1,181 @@
+"""Wrong input: exit code 2, exactly one sentence on stderr, nothing on stdout, nothing written.
+
+To add a case: a line in ``CASES``; ``{}`` in a sentence stands for the test's own folder.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+MINIMAL = "data: {name: digits}\nmodel: {architecture: resnet18}\n"
+KNOWN_SETTINGS = (
+    "name, seed, data, model, criteria, calibration_fraction, calibration_batch, ranges, "
+    "strategies, fine_tune, seeds, register, engine, store"
+)
+
+
+@dataclass
+class Case:
+    """What is wrong, and what the user reads.
+
+    Attributes:
+        name: what is wrong.
+        sentence: all of stderr.
+        text: content of run.yaml.
+        overrides: values of --set.
+        arguments: further arguments.
+        run_file: the file that is named, below the test's folder.
+        command: the command that is called.
+        late: whether it is found only at work, after lines of progress and a workspace.
+        make: writes what the case needs into the test's folder.
+    """
+
+    name: str
+    sentence: str
+    text: str = MINIMAL
+    overrides: tuple = ()
+    arguments: tuple = ()
+    run_file: str = "run.yaml"
+    command: str = "run"
+    late: bool = False
+    make: object = field(default=lambda folder: None)
+
+
+CASES = [
+    Case(
+        "an unknown key",
+        f"{{}}/run.yaml: colour is not a setting; known here: {KNOWN_SETTINGS}.",
+        text=MINIMAL + "colour: red\n",
+    ),
+    Case(
+        "an unknown key in a section",
+        "{}/run.yaml: fine_tune.epochs is not a setting; known here: optimizer, learning_rate, "
+        "weight_decay, max_epochs, patience, batch_size, batch_norm_images.",
+        text=MINIMAL + "fine_tune: {epochs: 3}\n",
+    ),
+    Case(
+        "a sparsity in percent",
+        "{}/run.yaml: ranges.targets (entry 1) must be a fraction in [0, 1], got 70 (70 % is "
+        "written 0.7).",
+        text=MINIMAL + "ranges: {targets: [70]}\n",
+    ),
+    Case(
+        "a range whose low exceeds its high",
+        "{}/run.yaml: ranges.roles.mlp must be [low, high] with low <= high, got [0.9, 0.2].",
+        text=MINIMAL + "ranges: {roles: {mlp: [0.9, 0.2]}}\n",
+    ),
+    Case(
+        "a missing run file",
+        "The run file {}/nothing.yaml must exist, found nothing there.",
+        run_file="nothing.yaml",
+    ),
+    Case(
+        "a run file that is a folder",
+        "The run file {}/folder must be readable (Is a directory).",
+        run_file="folder",
+        make=lambda folder: (folder / "folder").mkdir(),
+    ),
+    Case(
+        "an empty run file",
+        "The run file {}/run.yaml must hold settings as name: value, found nothing.",
+        text="",
+    ),
+    Case(
+        "no YAML",
+        "The run file {}/run.yaml must be plain YAML: mapping values are not allowed here "
+        "(line 1, column 5).",
+        text="a: b: c",
+    ),
+    Case(
+        "a key that stands twice",
+        "The run file {}/run.yaml must be plain YAML: the key 'data' stands twice "
+        "(line 3, column 1).",
+        text=MINIMAL + "data: {name: digits}\n",
+    ),
+    Case(
+        "an object tag",
+        "The run file {}/run.yaml must be plain YAML: could not determine a constructor for the "
+        "tag 'tag:yaml.org,2002:python/object:os.system' (line 1, column 4).",
+        text="a: !!python/object:os.system {}",
+    ),
+    Case(
+        "no data set",
+        "{}/run.yaml: data must be given; it has no default.",
+        text="model: {architecture: resnet18}\n",
+    ),
+    Case(
+        "an override without a value",
+        "--set must be key=value or key.sub=value, got 'seed'.",
+        overrides=("seed",),
+    ),
+    Case(
+        "an override of an unknown setting",
+        f"{{}}/run.yaml with --set: sead is not a setting; known here: {KNOWN_SETTINGS}.",
+        overrides=("sead=3",),
+    ),
+    Case(
+        "an override with a wrong value",
+        "{}/run.yaml with --set: fine_tune.learning_rate must be above 0, got 0.",
+        overrides=("fine_tune.learning_rate=0",),
+    ),
+    Case(
+        "a strategy named twice",
+        "{}/run.yaml: strategies must not name anything twice, got ['balanced', 'balanced'].",
+        text=MINIMAL + "strategies: [balanced, balanced]\n",
+    ),
+    Case(
+        "an architecture from elsewhere",
+        "{}/run.yaml: model.architecture must be a timm model name without a source prefix such "
+        "as hf-hub: or local-dir:, got 'hf-hub:org/net'.",
+        text="data: {name: digits}\nmodel: {architecture: 'hf-hub:org/net'}\n",
+    ),
+    Case(
+        "an unsafe name",
+        "{}/run.yaml: name must be up to 100 letters, digits, '.', '_' or '-', beginning with a "
+        "letter or digit, got '../up'.",
+        text=MINIMAL + "name: ../up\n",
+    ),
+    Case(
+        "an unwritable workspace",
+        "The workspace {}/file/ws must be a folder that can be written (Not a directory); choose "
+        "another with MIXMATCH_HOME or --workspace.",
+        make=lambda folder: (folder / "file").write_text(""),
+        arguments=("--workspace", "{}/file/ws"),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_wrong_input_is_one_sentence_and_writes_nothing(mixmatch, tmp_path, case):
+    (tmp_path / "run.yaml").write_text(case.text)
+    case.make(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    sets = [part for override in case.overrides for part in ("--set", override)]
+    more = [argument.replace("{}", str(tmp_path)) for argument in case.arguments]
+    result = mixmatch(case.command, tmp_path / case.run_file, *sets, *more)
+    lines = result.stderr.splitlines()
+    assert lines[-1] == case.sentence.replace("{}", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert case.late or (len(lines) == 1 and sorted(tmp_path.rglob("*")) == before)
+
+
+def test_an_unknown_strategy_is_refused_with_all_known_ones(mixmatch, run_file):
+    result = mixmatch("run", run_file, "--set", "strategies=[balance]")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{run_file} with --set: strategies must be among [")
+    assert result.stderr.endswith("got ['balance'].\n")
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "fetch", "base"])
+def test_every_command_with_a_run_file_checks_it(mixmatch, command):
+    result = mixmatch(command, Path("nothing.yaml"))
+    assert result.exit_code == 2
+    assert result.stderr == "The run file nothing.yaml must exist, found nothing there.\n"
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "fetch", "base", "show"])
+def test_a_missing_argument_is_wrong_input(mixmatch, command):
+    result = mixmatch(command)
+    assert result.exit_code == 2
+    assert "Missing argument" in result.stderr
