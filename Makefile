@@ -16,11 +16,12 @@ help:
 
 install: $(STAMP)
 
-# uv installs the locked set in a minute where pip needs many; the hashes are checked.
+# uv installs the locked set in a minute where pip needs many, and checks the hashes. Bytecode is
+# compiled at once: where the shell forbids writing it later, every process would compile torch anew.
 $(STAMP): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 

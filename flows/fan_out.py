@@ -6,7 +6,7 @@ submitted again in a fresh cluster. What did finish is never computed twice.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import Flow, Task
@@ -97,7 +97,8 @@ def _run_round(
     scratch = work.site.open_workspace().root / "scratch"
     workers = num_workers(work.engine, len(jobs), accelerated=_is_accelerated(jobs))
     with dask_runner(workers, work.engine.threads_per_job, scratch) as runner:
-        Flow(run, name="fan-out", flow_run_name=name, task_runner=runner)(num_jobs=len(jobs))
+        subflow = Flow(run, name="fan-out", flow_run_name=name, task_runner=cast(Any, runner))
+        subflow(num_jobs=len(jobs))
     return lost
 
 
@@ -106,14 +107,16 @@ def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str,
     lost: dict[str, str] = {}
     states: dict[UUID, State | None] = {}
     for label, future in _as_completed(work, jobs):
+        in_dask: Any = future.wrapped_future
         try:
-            state: State = future.wrapped_future.result()
+            state: State = in_dask.result()
         except Exception as error:
             states[future.task_run_id], lost[label] = None, _sentence(error)
             continue
+        in_dask.release()  # or Dask computes it again if this worker dies later
         states[future.task_run_id] = state
         if state.is_crashed():
-            lost[label] = state.message or state.name
+            lost[label] = state.message or "its run crashed"
             continue
         result = state.result(raise_on_failure=False)
         if isinstance(result, Record):
@@ -131,7 +134,7 @@ def _as_completed(
         work.task.submit(job=job, site=work.site, label=label): label for label, job in jobs.items()
     }
     for future in as_completed(list(futures)):
-        yield futures[future], future
+        yield futures[future], cast(PrefectDaskFuture[Any], future)
 
 
 def _is_accelerated(jobs: Mapping[str, Job]) -> bool:

@@ -6,6 +6,7 @@ tells nothing at all.
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from http.client import NOT_FOUND
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -18,11 +19,12 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import State, StateType, TaskRun
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 
 _POLL_S = 0.2
 _QUIET_POLLS = 3  # an event may still be on its way when all rows that are there look finished
+_LATE_S = 1.0  # the last words of a worker that died may still be on their way for so long
 _PAGE = 200
 
 _FINAL = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
@@ -71,9 +73,9 @@ def settle_known(states: Mapping[UUID, State | None], timeout_s: float) -> None:
             waiting -= _finished(client, waiting)
             if waiting:
                 time.sleep(_POLL_S)
-        lost = {run for run, state in states.items() if state is None}
-        for run in waiting | (lost - _finished(client, lost)):
+        for run in waiting:
             _force(client, run, states[run] or _abandoned())
+        _crash(client, {run for run, state in states.items() if state is None})
 
 
 def _await_quiet(unfinished: Callable[[], list[TaskRun]], timeout_s: float) -> list[TaskRun]:
@@ -106,11 +108,25 @@ def _finished(client: SyncPrefectClient, task_run_ids: Iterable[UUID]) -> set[UU
     return found
 
 
-def _force(client: SyncPrefectClient, task_run_id: UUID, state: State) -> None:
+def _crash(client: SyncPrefectClient, lost: set[UUID]) -> None:
+    """Mark task runs whose worker died; some never told the server that they exist."""
+    deadline = time.monotonic() + _LATE_S
+    while lost:
+        lost = {run for run in lost if not _force(client, run, _abandoned())}
+        if time.monotonic() > deadline:
+            return
+        time.sleep(_POLL_S)
+
+
+def _force(client: SyncPrefectClient, task_run_id: UUID, state: State) -> bool:
+    """Set a state against all rules; False if the server does not know the task run."""
     try:
         client.set_task_run_state(task_run_id, state.model_copy(update={"data": None}), force=True)
-    except ObjectNotFound:
-        return  # it died before it could tell the server that it exists
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def _abandoned() -> State:

@@ -28,7 +28,7 @@ def tap_weight_gradients(model: nn.Module) -> Iterator[None]:
     """
     changed = [module for module in model.modules() if _is_plain(module)]
     for module in changed:
-        module.forward = _ForwardOf(module)
+        module.forward = _ForwardOf(module)  # type: ignore[method-assign]  # undone below
     try:
         yield
     finally:

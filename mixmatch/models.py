@@ -11,6 +11,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from mixmatch.errors import CheckpointError, ConfigError
@@ -62,7 +63,7 @@ def build_model(spec: ModelSpec, *, pretrained: bool = False) -> nn.Module:
         raise ConfigError(f"{_refusal(spec)}: {_reason(error)}.") from error
     if output_shape != (1, spec.num_classes):
         raise ConfigError(
-            f"{_refusal(spec)}: one image must give ({1}, {spec.num_classes}) outputs, "
+            f"{_refusal(spec)}: one image must give (1, {spec.num_classes}) outputs, "
             f"got {output_shape}."
         )
     if not pretrained:
@@ -101,11 +102,7 @@ def pretrained_normalization(architecture: str) -> tuple[tuple[float, ...], tupl
     Raises:
         ConfigError: timm does not know the architecture, or states no normalization for it.
     """
-    _check_name(architecture)
-    try:
-        config = timm.get_pretrained_cfg(architecture)
-    except RuntimeError as error:
-        raise ConfigError(f"architecture {architecture!r}: {_reason(error)}.") from error
+    config = _pretrained_config(architecture)
     if config is None:
         raise ConfigError(
             f"timm states no normalization for {architecture!r}; set data.normalization."
@@ -119,8 +116,7 @@ def pretrained_identity(architecture: str) -> dict[str, str]:
     Raises:
         ConfigError: timm does not know the architecture, or has no weights for it.
     """
-    _check_name(architecture)
-    config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    config = _pretrained_config(architecture)
     if config is None or not config.has_weights:
         raise ConfigError(
             f"model.checkpoint must not be timm for {architecture!r}: timm has no weights for it."
@@ -128,7 +124,7 @@ def pretrained_identity(architecture: str) -> dict[str, str]:
     return {
         "architecture": architecture,
         "tag": config.tag or "",
-        "url": config.url or "",
+        "url": str(config.url or ""),  # timm allows a pair too
         "hf_hub_id": config.hf_hub_id or "",
     }
 
@@ -136,6 +132,14 @@ def pretrained_identity(architecture: str) -> dict[str, str]:
 def count_parameters(model: nn.Module) -> int:
     """Count the entries of all parameters, prunable or not; a shared one counts once."""
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _pretrained_config(architecture: str) -> PretrainedCfg | None:
+    _check_name(architecture)
+    try:
+        return timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:  # an unknown tag
+        raise ConfigError(f"architecture {architecture!r}: {_reason(error)}.") from error
 
 
 def _create(spec: ModelSpec, arguments: dict[str, Any], *, pretrained: bool = False) -> nn.Module:

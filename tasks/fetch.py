@@ -63,10 +63,10 @@ def _compute(
     from tasks.data.splits import renumber, split_rows  # noqa: PLC0415  loads numpy
 
     raw, source = read_data(settings, located), SOURCES[settings.name]
-    rows, splits = renumber(split_rows(raw.rows, job.settings, job.calibration_fraction, job.seed))
-    size, channels = job.settings.image_size, job.settings.channels
+    rows, splits = renumber(split_rows(raw.rows, settings, job.calibration_fraction, job.seed))
+    size, channels = settings.image_size, settings.channels
     images = squares(
-        raw.draw, rows, size=size, channels=channels, interpolation=job.settings.interpolation
+        raw.draw, rows, size=size, channels=channels, interpolation=settings.interpolation
     )
     columns = {"labels": raw.labels[rows], **splits}
     write_data_file(file, images, (len(rows), size, size, channels), columns)

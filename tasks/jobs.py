@@ -54,7 +54,7 @@ class FetchJob(Job):
     step: ClassVar[str] = "fetch"
     kind: ClassVar[type[Record]] = DataRecord
 
-    settings: DataSettings
+    settings: dict[str, object]
     source_digest: str
     calibration_fraction: float
     seed: int
@@ -165,11 +165,10 @@ class MemberJob(Job):
 def data_job(
     settings: DataSettings, source_digest: str, calibration_fraction: float, seed: int
 ) -> FetchJob:
-    """Ask for a data set; settings that do not change its file are set to their defaults."""
-    unread = {"root": None, "validation_root": None, "normalization": None, "augmentation": None}
-    reads = settings.model_copy(update=unread)
+    """Ask for a data set; settings that do not change its file are left out."""
+    unread = {"root", "validation_root", "normalization", "augmentation"}
     return FetchJob(
-        settings=reads,
+        settings=settings.model_dump(mode="json", exclude=unread),
         source_digest=source_digest,
         calibration_fraction=calibration_fraction,
         seed=seed,

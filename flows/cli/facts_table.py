@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tasks.summary import BaseSummary
 
 _MAX_CLASSES_SHOWN = 10
+_NAME_WIDTH = 13  # of the longest usual name, so that blocks below each other align
 
 
 def print_data(console: "Console", data: "DataSummary") -> None:
@@ -50,6 +51,6 @@ def print_base(console: "Console", base: "BaseSummary") -> None:
 
 def print_facts(console: "Console", facts: dict[str, str]) -> None:
     """Print names and values below each other; long values stay in one piece for copying."""
-    width = max(map(len, facts))
+    width = max(_NAME_WIDTH, *map(len, facts))
     for name, value in facts.items():
         console.print(f"{name:<{width}}  {value}", soft_wrap=True)

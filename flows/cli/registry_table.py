@@ -36,7 +36,7 @@ def print_model(console: "Console", model: "ModelDetail") -> None:
         "Files": model.uri,
         "MLflow run": model.run_id or "-",
     }
-    figures = {name: f"{value:g}" for name, value in sorted(model.metrics.items())}
+    figures = {name: f"{value:.10g}" for name, value in sorted(model.metrics.items())}
     sections = (
         ("", identity),
         ("Tags", dict(sorted(model.tags.items()))),

@@ -1,11 +1,11 @@
 """Prefect's client side in this process: which server it talks to, and what it still has to say.
 
-Imports Prefect only where it has been imported already: it takes seconds, which a server can use
-to start.
+Uses only what has been imported already: Prefect takes seconds, which a server can use to start.
 """
 
 import os
 import sys
+from typing import Any
 
 from flows.server.environment import URL_VARIABLE
 
@@ -14,25 +14,21 @@ _SEND_S = 10.0
 
 def reload_settings() -> None:
     """Make changed variables effective if Prefect was imported before: it reads them only then."""
-    if not _is_imported():
-        return
-    from prefect.context import refresh_global_settings_context  # noqa: PLC0415  is imported
-    from prefect.logging.configuration import setup_logging  # noqa: PLC0415  is imported
-
-    refresh_global_settings_context()
-    setup_logging(incremental=False)
+    if context := _imported("prefect.context"):
+        context.refresh_global_settings_context()
+    logging = _imported("prefect.logging.configuration")
+    if logging and logging.PROCESS_LOGGING_CONFIG:
+        logging.setup_logging(incremental=False)
 
 
 def chosen_by_user() -> str | None:
     """Return the address of the server that the user set, by variable or settings context."""
     if url := os.environ.get(URL_VARIABLE):
         return url
-    if not _is_imported():
-        return None
-    from prefect.context import SettingsContext  # noqa: PLC0415  is imported
-
-    context = SettingsContext.__var__.get(None)  # set inside temporary_settings only
-    return context.settings.api.url if context else None
+    context = _imported("prefect.context")
+    # This is set inside temporary_settings only, unlike the context that `get` returns.
+    chosen = context.SettingsContext.__var__.get(None) if context else None
+    return chosen.settings.api.url if chosen else None
 
 
 def send_all(timeout_s: float = _SEND_S) -> None:
@@ -41,14 +37,11 @@ def send_all(timeout_s: float = _SEND_S) -> None:
     Ends Prefect's two sending threads: they stick to the server that they began with. The next
     event starts new ones.
     """
-    if not _is_imported():
-        return
-    from prefect.events.worker import EventsWorker  # noqa: PLC0415  is imported
-    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415  is imported
-
-    EventsWorker.drain_all(timeout=timeout_s, at_exit=False)
-    APILogWorker.drain_all(timeout=timeout_s, at_exit=False)
+    if events := _imported("prefect.events.worker"):
+        events.EventsWorker.drain_all(timeout=timeout_s, at_exit=False)
+    if logs := _imported("prefect.logging.handlers"):
+        logs.APILogWorker.drain_all(timeout=timeout_s, at_exit=False)
 
 
-def _is_imported() -> bool:
-    return "prefect.main" in sys.modules
+def _imported(name: str) -> Any:  # noqa: ANN401  a module
+    return sys.modules.get(name)

@@ -74,6 +74,7 @@ class ServerProcess:
         if self.is_alive():
             _signal(-self.pid, signal.SIGKILL)
             self._await_end(_END_S)
+        Path(self.lock).unlink(missing_ok=True)
 
     def _await_end(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -94,7 +95,8 @@ def start(workspace: Workspace) -> ServerProcess:
     home, log = workspace.prefect, log_file(workspace)
     home.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
-    port, lock = _free_port(), home / "server.lock"
+    port = _free_port()
+    lock = home / f"server-{port}.lock"
     address = ("--host", HOST, "--port", str(port))
     descriptor = claim(lock)
     try:

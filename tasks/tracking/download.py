@@ -1,12 +1,12 @@
 """Weights for a run's base network, fetched from MLflow, never through pickle."""
 
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixmatch.digests import file_digest
 from mixmatch.errors import CheckpointError
 from tasks.site import Site
 from tasks.tracking.browse import find_version
@@ -32,10 +32,10 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
 
     Args:
         uri: ``models:/NAME@alias``, ``models:/NAME/VERSION``, ``models:/m-ID``, ``runs:/ID/PATH``.
-        folder: where the file is to lie; it must exist.
+        folder: where the file is to lie; it must exist, and may hold other downloads.
 
     Returns:
-        The file, ``weights.safetensors`` or ``weights`` with the suffix that it had.
+        The file, named by the SHA-256 of its content.
 
     Raises:
         CheckpointError: the address cannot be read or holds no such weights.
@@ -45,7 +45,9 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
     if client is None:
         raise CheckpointError(f"{uri} must exist, but nothing is tracked in {site.workspace} yet.")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        return _weights_in(_download(client, uri, Path(scratch)), uri, folder)
+        weights = _weights_in(_download(client, uri, Path(scratch)), uri, Path(scratch))
+        # Several runs may fetch into one folder: a name has one content, whole or not at all.
+        return weights.replace(folder / f"{file_digest(weights)}{weights.suffix}")
 
 
 def _download(client: "MlflowClient", uri: str, scratch: Path) -> Path:
@@ -78,16 +80,16 @@ def _location(client: "MlflowClient", uri: str) -> str:
     )
 
 
-def _weights_in(place: Path, uri: str, folder: Path) -> Path:
+def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
     if (place / "MLmodel").is_file():
         from mlflow.models import Model  # noqa: PLC0415  takes seconds
 
         model = Model.load(str(place))
         artifacts = model.flavors.get("python_function", {}).get("artifacts", {})
         if PACKED_ARTIFACT in artifacts:
-            return _unpacked(place / artifacts[PACKED_ARTIFACT]["path"], folder)
+            return _unpacked(place / artifacts[PACKED_ARTIFACT]["path"], scratch)
         if "pytorch" in model.flavors:
-            return _exported(place, model, uri, folder)
+            return _exported(place, model, uri, scratch)
     files = [place] if place.is_file() else sorted(place.rglob("*"))
     weights = [file for file in files if file.suffix in _WEIGHTS]
     if len(weights) != 1:
@@ -95,16 +97,16 @@ def _weights_in(place: Path, uri: str, folder: Path) -> Path:
         raise CheckpointError(
             f"{uri} must hold exactly one file of type {', '.join(_WEIGHTS)}, found {found}."
         )
-    return Path(shutil.move(weights[0], folder / f"weights{weights[0].suffix}"))
+    return weights[0]
 
 
-def _unpacked(packed: Path, folder: Path) -> Path:
+def _unpacked(packed: Path, scratch: Path) -> Path:
     from mixmatch.packed import read_packed  # noqa: PLC0415  torch takes seconds
 
-    return _save(read_packed(packed).state, folder)
+    return _save(read_packed(packed).state, scratch)
 
 
-def _exported(place: Path, model: "Model", uri: str, folder: Path) -> Path:
+def _exported(place: Path, model: "Model", uri: str, scratch: Path) -> Path:
     """Take the state out of a torch.export archive; pickled modules are refused."""
     import mlflow.pytorch  # noqa: PLC0415  takes seconds
 
@@ -114,12 +116,12 @@ def _exported(place: Path, model: "Model", uri: str, folder: Path) -> Path:
             f"{uri} must be a model that was saved with serialization_format='pt2', not a pickle, "
             "which runs code when it is loaded; save it so, or log a .safetensors file."
         )
-    return _save(mlflow.pytorch.load_model(str(place)).state_dict(), folder)
+    return _save(mlflow.pytorch.load_model(str(place)).state_dict(), scratch)
 
 
-def _save(state: "Mapping[str, Tensor]", folder: Path) -> Path:
+def _save(state: "Mapping[str, Tensor]", scratch: Path) -> Path:
     from safetensors.torch import save_file  # noqa: PLC0415  torch takes seconds
 
-    file = folder / "weights.safetensors"
+    file = scratch / "state.safetensors"
     save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)
     return file

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from mixmatch.errors import CheckpointError, ConfigError
-from mixmatch.models import build_model, count_parameters, pretrained_normalization, state_outline
+from mixmatch.models import (
+    build_model,
+    count_parameters,
+    pretrained_identity,
+    pretrained_normalization,
+    state_outline,
+)
 from mixmatch.records import ModelSpec
 
 
@@ -160,3 +166,16 @@ def test_normalization_of_an_unknown_tag_is_refused():
 def test_a_shared_parameter_counts_once():
     layer = torch.nn.Linear(3, 2)
     assert count_parameters(torch.nn.Sequential(layer, layer)) == 8
+
+
+def test_pretrained_weights_are_identified_by_tag_and_place():
+    identity = pretrained_identity("resnet18")
+    assert identity["tag"] == "a1_in1k"
+    assert identity["hf_hub_id"] == "timm/resnet18.a1_in1k"
+
+
+def test_the_identity_of_weights_that_do_not_exist_is_refused():
+    with pytest.raises(ConfigError, match=r"'darknet17': timm has no weights for it\.$"):
+        pretrained_identity("darknet17")
+    with pytest.raises(ConfigError, match=r"'resnet18.nope': Invalid pretrained tag"):
+        pretrained_identity("resnet18.nope")

@@ -23,7 +23,7 @@ def test_describes_the_data(data_summary):
 
 def test_describes_the_base(base_summary):
     assert written(print_base, base_summary) == [
-        "Base      resnet18 (trained), 11,173,962 parameters, 11,164,352 of them prunable, "
+        "Base           resnet18 (trained), 11,173,962 parameters, 11,164,352 of them prunable, "
         "44.70 MB",
-        "Accuracy  validation 98.00 %, test 97.00 % (95 %: 95.00 to 98.00)",
+        "Accuracy       validation 98.00 %, test 97.00 % (95 %: 95.00 to 98.00)",
     ]

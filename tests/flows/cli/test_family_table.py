@@ -36,20 +36,20 @@ def test_says_where_everything_is(printed, run_summary):
     text = printed(run_summary)
     assert "1 of 2 results" in text
     for line in (
-        "Report      /somewhere/ws/runs/f00d/report.html",
-        "Workspace   /somewhere/ws",
-        "MLflow run  f00d",
-        "Model       mixmatch show digits-demo@most-accurate --workspace /somewhere/ws",
-        "Pages       mixmatch ui --workspace /somewhere/ws",
-        "Cache       1 of 6 steps were there already",
-        "Time        61.5 s (base 20.2 s, members 40.5 s)",
+        "Report         /somewhere/ws/runs/f00d/report.html",
+        "Workspace      /somewhere/ws",
+        "MLflow run     f00d",
+        "Model          mixmatch show digits-demo@most-accurate --workspace /somewhere/ws",
+        "Pages          mixmatch ui --workspace /somewhere/ws",
+        "Cache          1 of 6 steps were there already",
+        "Time           61.5 s (base 20.2 s, members 40.5 s)",
     ):
         assert f"{line}\n" in text
 
 
 def test_the_usual_workspace_needs_no_option(printed, run_summary, monkeypatch):
     monkeypatch.setenv("MIXMATCH_HOME", "/somewhere/ws")
-    assert "Pages       mixmatch ui\n" in printed(run_summary)
+    assert "Pages          mixmatch ui\n" in printed(run_summary)
 
 
 def test_a_workspace_with_a_blank_is_quoted(printed, run_summary):

@@ -1,3 +1,5 @@
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -6,7 +8,13 @@ import time
 import httpx
 import pytest
 
-from flows.cli.pages import _end_group, _free_port, _wait_for_health, mlflow_pages
+from flows.cli.pages import (
+    _ctrl_c_on_sigterm,
+    _end_group,
+    _free_port,
+    _wait_for_health,
+    mlflow_pages,
+)
 from mixmatch.errors import ConfigError, ServiceError
 from tasks.site import Site
 from tasks.workspace import Workspace
@@ -60,6 +68,19 @@ def test_a_taken_port_is_wrong_input():
         message = rf"^--port must be a free port, got {port} \(Address already in use\)\.$"
         with pytest.raises(ConfigError, match=message):
             _free_port(port)
+
+
+def ask_politely():
+    with _ctrl_c_on_sigterm():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+
+def test_a_polite_end_is_like_ctrl_c_inside_the_block_only():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        ask_politely()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path):

@@ -3,6 +3,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from mixmatch.digests import file_digest
 from mixmatch.errors import CheckpointError, RegistryError
 from tasks.tracking import download_weights, register_front
 
@@ -43,7 +44,6 @@ def test_a_network_that_mixmatch_registered_is_unpacked(
     if uri == "m-":
         uri = f"models:/{client.get_model_version('shapes', '1').tags['model_id']}"
     file = download_weights(site, uri, folder)
-    assert file == folder / "weights.safetensors"
     assert list(folder.iterdir()) == [file]
     expected = read_packed(site.open_store().path(result.member.artifact)).state
     found = load_file(file)
@@ -86,7 +86,7 @@ def test_a_pickled_pytorch_model_is_refused(site, torch_model, folder):
 def test_a_single_weights_file_is_taken_as_it_is(site, run_with, folder):
     uri = run_with(model={"w": torch.ones(2)})
     file = download_weights(site, uri, folder)
-    assert file == folder / "weights.safetensors"
+    assert file == folder / f"{file_digest(file)}.safetensors"
     assert torch.equal(load_file(file)["w"], torch.ones(2))
 
 
