@@ -23,6 +23,7 @@ _MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": _KEEP_BYTES,
     "MALLOC_MMAP_THRESHOLD_": _KEEP_BYTES,
 }
+_LOGGERS = ("distributed", "distributed.client")  # the second has a level of its own
 _HOST = "127.0.0.1"
 _SETTINGS = {
     # A worker holds one job and none in reserve, so a death concerns one job only.
@@ -59,7 +60,7 @@ def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[DaskTaskR
     """
     variables = {name: os.environ.get(name, value) for name, value in _MEMORY.items()}
     variables |= {name: str(threads) for name in _THREAD_VARIABLES}
-    with changed_environment(variables), dask.config.set(_SETTINGS):
+    with changed_environment(variables), dask.config.set(_SETTINGS), _silent():
         yield DaskTaskRunner(
             cluster_class=distributed.LocalCluster,
             cluster_kwargs={
@@ -75,3 +76,17 @@ def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[DaskTaskR
                 "silence_logs": logging.CRITICAL,
             },
         )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Dask's log lines of this process to itself: a restarted worker is our business."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -54,7 +54,7 @@ class _Run:
         """Run one step of the preparation as a Prefect task, in this process."""
         with self.timed(job.step):
             task = as_task(step, self.site, refresh=not self.holds(job))
-            return task(job=job, **arguments)
+            return cast(R, task(job=job, **arguments))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

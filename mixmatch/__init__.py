@@ -9,27 +9,43 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mixmatch.baselines import BASELINES, baseline_scores
-    from mixmatch.batch_norm import reestimate_batch_norm_
-    from mixmatch.criteria import CRITERIA, score
-    from mixmatch.evaluation import evaluate, wilson_interval
-    from mixmatch.finetune import fine_tune
-    from mixmatch.images import ImageSet, Preprocessing, ordered_batches, shuffled_batches
-    from mixmatch.layers import normalization_layers, prunable_layers, weights_of
-    from mixmatch.masks import (
-        apply_masks_,
-        count_nonzero,
-        global_num_pruned,
-        keep_mask,
-        keep_masks,
-    )
-    from mixmatch.models import build_model
-    from mixmatch.optimizers import make_optimizer
-    from mixmatch.packed import load_packed, read_packed, save_packed
-    from mixmatch.pareto import TradeOff, front_shares, on_front, pareto_front
-    from mixmatch.ranges import SparsityRange, constrained_ranges, observed_ranges
-    from mixmatch.signals import Signals, measure_signals
-    from mixmatch.strategies import METHOD_TEN, STRATEGIES, plan
+    from mixmatch.baselines import BASELINES as BASELINES
+    from mixmatch.baselines import baseline_scores as baseline_scores
+    from mixmatch.batch_norm import reestimate_batch_norm_ as reestimate_batch_norm_
+    from mixmatch.criteria import CRITERIA as CRITERIA
+    from mixmatch.criteria import score as score
+    from mixmatch.evaluation import evaluate as evaluate
+    from mixmatch.evaluation import wilson_interval as wilson_interval
+    from mixmatch.finetune import fine_tune as fine_tune
+    from mixmatch.images import ImageSet as ImageSet
+    from mixmatch.images import Preprocessing as Preprocessing
+    from mixmatch.images import ordered_batches as ordered_batches
+    from mixmatch.images import shuffled_batches as shuffled_batches
+    from mixmatch.layers import normalization_layers as normalization_layers
+    from mixmatch.layers import prunable_layers as prunable_layers
+    from mixmatch.layers import weights_of as weights_of
+    from mixmatch.masks import apply_masks_ as apply_masks_
+    from mixmatch.masks import count_nonzero as count_nonzero
+    from mixmatch.masks import global_num_pruned as global_num_pruned
+    from mixmatch.masks import keep_mask as keep_mask
+    from mixmatch.masks import keep_masks as keep_masks
+    from mixmatch.models import build_model as build_model
+    from mixmatch.optimizers import make_optimizer as make_optimizer
+    from mixmatch.packed import load_packed as load_packed
+    from mixmatch.packed import read_packed as read_packed
+    from mixmatch.packed import save_packed as save_packed
+    from mixmatch.pareto import TradeOff as TradeOff
+    from mixmatch.pareto import front_shares as front_shares
+    from mixmatch.pareto import on_front as on_front
+    from mixmatch.pareto import pareto_front as pareto_front
+    from mixmatch.ranges import SparsityRange as SparsityRange
+    from mixmatch.ranges import constrained_ranges as constrained_ranges
+    from mixmatch.ranges import observed_ranges as observed_ranges
+    from mixmatch.signals import Signals as Signals
+    from mixmatch.signals import measure_signals as measure_signals
+    from mixmatch.strategies import METHOD_TEN as METHOD_TEN
+    from mixmatch.strategies import STRATEGIES as STRATEGIES
+    from mixmatch.strategies import plan as plan
 
 _HOME = {
     "BASELINES": "baselines",

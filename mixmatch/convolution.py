@@ -26,9 +26,9 @@ def tap_weight_gradients(model: nn.Module) -> Iterator[None]:
     Outputs and input gradients are bit for bit those of the plain module; weight gradients differ
     in the last bits. Subclasses, grouped, dilated and non-zero-padded convolutions are left alone.
     """
-    changed = [module for module in model.modules() if _is_plain(module)]
+    changed = [m for m in model.modules() if isinstance(m, nn.Conv2d) and _is_plain(m)]
     for module in changed:
-        module.forward = _ForwardOf(module)  # type: ignore[method-assign]  # undone below
+        module.forward = _ForwardOf(module)  # type: ignore[method-assign, assignment]  # undone below
     try:
         yield
     finally:
@@ -103,8 +103,8 @@ def _weight_gradient(
             )
             seen = images_BHWC[:, rows, columns].reshape(-1, num_in)
             taps.append(gradient_BYXO[:, ys, xs].reshape(-1, num_out).t() @ seen)
-    result_HWOC = torch.stack(taps).view(*kernel, num_out, num_in)
-    return result_HWOC.permute(2, 3, 0, 1)
+    # Stacked so that the result is channels-last, as the weight is: no copy when it is accumulated.
+    return torch.stack(taps, dim=1).view(num_out, *kernel, num_in).permute(0, 3, 1, 2)
 
 
 def _seen(tap: int, size: int, num_out: int, stride: int, padding: int) -> tuple[slice, slice]:
@@ -117,7 +117,7 @@ def _seen(tap: int, size: int, num_out: int, stride: int, padding: int) -> tuple
     return slice(start, last * stride + tap - padding + 1, stride), slice(first, last + 1)
 
 
-def _is_plain(module: nn.Module) -> bool:
+def _is_plain(module: nn.Conv2d) -> bool:
     return (
         type(module) is nn.Conv2d
         and module.groups == 1

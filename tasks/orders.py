@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psutil
 
 from mixmatch.config import EngineSettings, RunConfig
-from mixmatch.criteria import CRITERIA, Signal
+from mixmatch.criteria import CRITERIA
 from mixmatch.errors import ConfigError
 from mixmatch.execution import resolve_execution
 from mixmatch.models import build_model
@@ -18,6 +18,7 @@ from mixmatch.records import (
     PlanRecord,
     SensitivityRecord,
 )
+from mixmatch.signals import Signal
 from mixmatch.strategies import METHOD_TEN
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.jobs import BaseJob, MemberJob, PlanJob, SensitivityJob

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from torch import nn
+
 from mixmatch.baselines import baseline_scores
 from mixmatch.layers import normalization_layers, prunable_layers, weights_of
 from mixmatch.masks import global_num_pruned
@@ -40,7 +42,7 @@ def make_plan(job: PlanJob, site: Site) -> PlanRecord:
 
 
 def _observations(
-    job: PlanJob, site: Site, model: object, layers: Iterable[PrunableLayer]
+    job: PlanJob, site: Site, model: nn.Module, layers: Iterable[PrunableLayer]
 ) -> Iterable[dict[str, float]]:
     """Yield each layer's sparsity for every baseline and global target."""
     weights = weights_of(model, layers)

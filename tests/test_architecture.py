@@ -43,7 +43,9 @@ def test_file_imports_only_from_below(path):
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_file_imports_no_sdk_outside_its_home(path):
     name = str(path.relative_to(ROOT))
-    strangers = {sdk for sdk in imported_packages(path) & set(HOME) if not name.startswith(HOME[sdk])}
+    strangers = {
+        sdk for sdk in imported_packages(path) & set(HOME) if not name.startswith(HOME[sdk])
+    }
     assert not strangers
 
 

@@ -34,6 +34,15 @@ AsJson = Annotated[
     typer.Option("--json", help="Print one line of JSON on stdout; text goes to stderr."),
 ]
 
+FiguresFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures",
+        metavar="FOLDER",
+        help="Write metrics.json and family.csv there, for DVC or a spreadsheet.",
+    ),
+]
+
 
 def load(
     run_file: Path, overrides: list[str] | None, workspace: Path | None

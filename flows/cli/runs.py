@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.options import AsJson, Overrides, RunFile, WorkspaceFolder, load
+from flows.cli.options import AsJson, FiguresFolder, Overrides, RunFile, WorkspaceFolder, load
 
 if TYPE_CHECKING:
     from mixmatch.config import RunConfig
@@ -30,6 +30,7 @@ def run(
     overrides: Overrides = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
+    figures: FiguresFolder = None,
 ) -> None:
     """Compress a network into a tracked family of sparse ones.
 
@@ -38,20 +39,25 @@ def run(
     Example: mixmatch run params.yaml --set fine_tune.max_epochs=2
     """
     config, site = load(run_file, overrides, workspace)
-    _compress(config, site, as_json=as_json)
+    _compress(config, site, as_json=as_json, figures=figures)
 
 
-def _compress(config: "RunConfig", site: "Site", *, as_json: bool) -> None:
+def _compress(
+    config: "RunConfig", site: "Site", *, as_json: bool, figures: Path | None = None
+) -> None:
     from flows.cli.family_table import print_family  # noqa: PLC0415  needs rich
     from flows.cli.live import show_progress  # noqa: PLC0415  needs rich
     from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
     from mixmatch.errors import FamilyError  # noqa: PLC0415  next to its user
+    from tasks.figures import write_figures  # noqa: PLC0415  slow to load
 
     with show_progress() as watch:
         watch.on_stage("start", "loading")
         from flows.compress import compress  # noqa: PLC0415  Prefect takes seconds to load
 
         summary = compress(config, site, watch=watch)
+    if figures is not None:
+        write_figures(summary, figures)
     print_family(reader_console(as_json=as_json), summary, config.registered_name)
     if as_json:
         print_json(summary)

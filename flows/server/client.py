@@ -3,6 +3,7 @@
 Uses only what has been imported already: Prefect takes seconds, which a server can use to start.
 """
 
+import logging
 import os
 import sys
 from typing import Any
@@ -16,9 +17,10 @@ def reload_settings() -> None:
     """Make changed variables effective if Prefect was imported before: it reads them only then."""
     if context := _imported("prefect.context"):
         context.refresh_global_settings_context()
-    logging = _imported("prefect.logging.configuration")
-    if logging and logging.PROCESS_LOGGING_CONFIG:
-        logging.setup_logging(incremental=False)
+    configuration = _imported("prefect.logging.configuration")
+    if configuration and configuration.PROCESS_LOGGING_CONFIG:
+        _remove_console()
+        configuration.setup_logging(incremental=False)
 
 
 def chosen_by_user() -> str | None:
@@ -41,6 +43,14 @@ def send_all(timeout_s: float = _SEND_S) -> None:
         events.EventsWorker.drain_all(timeout=timeout_s, at_exit=False)
     if logs := _imported("prefect.logging.handlers"):
         logs.APILogWorker.drain_all(timeout=timeout_s, at_exit=False)
+
+
+def _remove_console() -> None:
+    """Take Prefect's handler from the root logger; its default configuration puts it back."""
+    handlers, root = _imported("prefect.logging.handlers"), logging.getLogger()
+    for handler in list(root.handlers):
+        if handlers and isinstance(handler, handlers.PrefectConsoleHandler):
+            root.removeHandler(handler)
 
 
 def _imported(name: str) -> Any:  # noqa: ANN401  a module
