@@ -20,7 +20,7 @@ def open_network(store: Store, weights: Artifact, spec: ModelSpec) -> nn.Module:
     """Build the network of ``spec`` with the stored ``weights``, in eval mode on the CPU."""
     model = build_model(spec)
     load_state_(model, read_state(store.path(weights)), allow_new_head=False, source="the store")
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    model.to(memory_format=torch.channels_last)
     return model.eval()
 
 

@@ -58,7 +58,8 @@ class ServerHold:
 
     def is_only(self) -> bool:
         """Say whether nobody else holds the server."""
-        return not any(file != self._file for file in _living_holders(self._folder))
+        with _lock(self._workspace):  # or a holder that is just coming would look dead
+            return all(file == self._file for file in _living_holders(self._folder))
 
     def release(self) -> None:
         """Give the claim back; the last holder ends the server."""
@@ -66,7 +67,8 @@ class ServerHold:
             self._file.unlink(missing_ok=True)
             os.close(self._descriptor)
             if not any(_living_holders(self._folder)):
-                self._server.end()
+                server = remembered(self._workspace) or self._server  # perhaps it was replaced
+                server.end()
                 forget(self._workspace)
 
     def _answers(self) -> bool:

@@ -60,8 +60,22 @@ def test_a_server_that_died_is_replaced(workspace, stand_in):
     second = ServerHold(workspace)
     assert second.wait() != old
     assert first.wait() == second.url
-    first.release()
     second.release()
+    first.release()
+
+
+def test_a_holder_that_missed_the_replacement_ends_the_new_server(workspace, stand_in):
+    first = ServerHold(workspace)
+    first.wait()
+    os.kill(remembered(workspace).pid, signal.SIGKILL)
+    while remembered(workspace).is_alive():
+        pass
+    second = ServerHold(workspace)
+    second.wait()
+    second.release()
+    first.release()
+    assert server_url(workspace) is None
+    assert remembered(workspace) is None
 
 
 def test_a_server_that_is_alive_but_silent_is_replaced(workspace, stand_in, monkeypatch):
