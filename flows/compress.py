@@ -8,7 +8,7 @@ from flows.server import begin_server
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from tasks.site import Site
-from tasks.tracking import prepare_tracking
+from tasks.tracking import connect
 
 if TYPE_CHECKING:
     from tasks.summary import RunSummary
@@ -36,9 +36,9 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
     watch.on_stage("services", "Prefect's server, MLflow's database")
     with begin_server(site.open_workspace()) as server:
         # The server takes seconds to start, and so do these.
-        prepare_tracking(site)
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
+        connect(site)
         server.wait()
         try:
             summary = run_family_flow(config, site, inputs, watch)

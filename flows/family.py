@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from prefect import flow
 
-from flows.fan_out import fan_out
 from flows.inputs import Inputs
 from flows.stages import Prepared, prepare
 from flows.steps import as_effect, as_task
@@ -22,9 +21,9 @@ from mixmatch.records import FamilyRecord, MemberRecord, Record
 from tasks import publish
 from tasks.family import assemble
 from tasks.jobs import Job
-from tasks.member import make_member
 from tasks.orders import Member, members
 from tasks.site import Site
+from tasks.steps import make_member
 from tasks.summary import RunSummary
 
 R = TypeVar("R", bound=Record)
@@ -153,6 +152,8 @@ def _compute(
     labels = [member.label for member in missing]
     run.watch.on_stage("members", f"{len(missing)} to prune, fine-tune and evaluate")
     run.watch.on_members(Path(str(run.site.progress)), labels)
+    from flows.fan_out import fan_out  # noqa: PLC0415  Dask is loaded only if there is work
+
     outcome = fan_out(
         as_task(make_member, run.site, run_name="{label}", refresh=True),
         {member.label: member.job for member in missing},

@@ -11,13 +11,10 @@ from flows.inputs import Inputs, locate_inputs
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, SensitivityRecord
-from tasks.base import make_base
-from tasks.fetch import fetch_data
 from tasks.jobs import Job, data_job
 from tasks.orders import base_job, plan_job, sensitivity_job
-from tasks.plan import make_plan
-from tasks.sensitivity import measure_sensitivity
 from tasks.site import Site
+from tasks.steps import fetch_data, make_base, make_plan, measure_sensitivity
 
 R = TypeVar("R", bound=Record)
 

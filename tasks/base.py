@@ -28,23 +28,9 @@ _log = logging.getLogger(__name__)
 _NEAR_CHANCE = 0.1
 
 
-def make_base(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
-    """Return the base network's record, from the store if it is there.
-
-    Args:
-        job: what to load or train.
-        checkpoint: where the weights come from; None: train.
-        site: workspace and store.
-
-    Raises:
-        CheckpointError: the checkpoint is corrupt or of another architecture.
-        ConfigError: the architecture is unknown.
-        TrainingError: the training diverged.
-    """
+def compute(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
+    """Load or train the network, evaluate it, put its weights into the store."""
     store = site.open_store()
-    if found := store.find(job.step, job.key, BaseRecord):
-        return found
-
     started = time.monotonic()
     with computing(job.execution) as device:
         model = _trained_network(job, checkpoint, site, device)
@@ -53,7 +39,7 @@ def make_base(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) ->
     with store.scratch() as folder:
         save_file(state, folder / "base.safetensors")
         artifact = store.put(folder / "base.safetensors")
-    record = BaseRecord(
+    return BaseRecord(
         spec=job.spec,
         source=checkpoint.label if checkpoint else "trained",
         artifact=artifact,
@@ -63,8 +49,6 @@ def make_base(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) ->
         seconds=time.monotonic() - started,
         **accuracies,
     )
-    store.commit(job.step, job.key, job.inputs, record)
-    return record
 
 
 def _trained_network(

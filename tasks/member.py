@@ -31,22 +31,9 @@ from tasks.store import Store
 from tasks.watched import WatchedTraining, num_batches
 
 
-def make_member(job: MemberJob, site: Site, label: str) -> MemberRecord:
-    """Return one pruned network's record, from the store if it is there.
-
-    Args:
-        job: which weights go, and how the rest is fine-tuned.
-        site: workspace and store.
-        label: how bars and logs call it.
-
-    Raises:
-        ScoreError: the criterion gave NaN or infinite scores.
-        TrainingError: fine-tuning diverged, or the result is not as sparse as its mask.
-    """
+def compute(job: MemberJob, site: Site, label: str) -> MemberRecord:
+    """Run the whole job; its progress goes to the site's folder under ``label``."""
     store = site.open_store()
-    if found := store.find(job.step, job.key, MemberRecord):
-        return found
-
     started = time.monotonic()
     with computing(job.execution) as device:
         bench = _Bench.open(job, store)
@@ -54,10 +41,8 @@ def make_member(job: MemberJob, site: Site, label: str) -> MemberRecord:
         model.to(device)
         watched = bench.watched(site.progress, label)
         course = _fine_tune(job, bench, model, masks, watched)
-    record = _record(job, store, model, masks, course, started=started)
-    store.commit(job.step, job.key, job.inputs, record)
     watched.finish()
-    return record
+    return _record(job, store, model, masks, course, started=started)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from mixmatch.config import EngineSettings, RunConfig
 from mixmatch.criteria import CRITERIA
 from mixmatch.errors import ConfigError
 from mixmatch.execution import resolve_execution
-from mixmatch.models import build_model
 from mixmatch.records import (
     BaseRecord,
     DataRecord,
@@ -66,11 +65,9 @@ def base_job(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint 
     """Ask for the base network.
 
     Raises:
-        ConfigError: the architecture is unknown or refuses the image size, or ``data.classes``
-            does not fit.
+        ConfigError: the checkpoint's normalization does not fit the channels.
     """
     spec = _spec(config, data, checkpoint)
-    build_model(spec)  # refuses before anything is trained or a server is started
     settings = config.model.model_copy(update={"checkpoint": None})
     trains = checkpoint is None or config.model.allow_new_head
     return BaseJob(

@@ -16,29 +16,18 @@ from tasks.networks import open_network, open_signals
 from tasks.site import Site
 
 
-def make_plan(job: PlanJob, site: Site) -> PlanRecord:
-    """Return ranges and strategies, from the store if they are there.
-
-    Raises:
-        ConfigError: a layer pattern of the run file matches no layer.
-        LayerError: the network has no prunable layer.
-        ScoreError: a score is NaN or infinite.
-    """
+def compute(job: PlanJob, site: Site) -> PlanRecord:
+    """Find ranges and strategies."""
     store = site.open_store()
-    if found := store.find(job.step, job.key, PlanRecord):
-        return found
-
     model = open_network(store, job.base, job.spec)
     layers = prunable_layers(model)
     observed = observed_ranges(layers, _observations(job, site, model, layers))
     ranges = constrained_ranges(layers, observed, job.ranges)
-    record = PlanRecord(
+    return PlanRecord(
         layers=tuple(_layer_record(layer, observed, ranges) for layer in layers),
         strategies=tuple(plan(name, layers, ranges) for name in job.strategies),
         normalization_layers=normalization_layers(model),
     )
-    store.commit(job.step, job.key, job.inputs, record)
-    return record
 
 
 def _observations(

@@ -14,12 +14,9 @@ from tasks.networks import SIGNALS, open_network, open_split, preprocessing_of
 from tasks.site import Site
 
 
-def measure_sensitivity(job: SensitivityJob, site: Site) -> SensitivityRecord:
-    """Return the record of the scores file, from the store if it is there."""
+def compute(job: SensitivityJob, site: Site) -> SensitivityRecord:
+    """Measure the signals and put them into the store."""
     store = site.open_store()
-    if found := store.find(job.step, job.key, SensitivityRecord):
-        return found
-
     started = time.monotonic()
     with computing(job.execution) as device:
         model = open_network(store, job.base, job.spec).to(device)
@@ -35,8 +32,6 @@ def measure_sensitivity(job: SensitivityJob, site: Site) -> SensitivityRecord:
     with store.scratch() as folder:
         save_file(tensors, folder / "scores.safetensors")
         artifact = store.put(folder / "scores.safetensors")
-    record = SensitivityRecord(
+    return SensitivityRecord(
         artifact=artifact, num_images=len(images), seconds=time.monotonic() - started
     )
-    store.commit(job.step, job.key, job.inputs, record)
-    return record

@@ -4,7 +4,7 @@ MLflow is a view of what the store holds; every write can be repeated without a 
 """
 
 from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
-from tasks.tracking.connection import prepare_tracking
+from tasks.tracking.connection import connect, prepare_tracking
 from tasks.tracking.download import download_weights
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
 from tasks.tracking.results import record_result
@@ -17,6 +17,7 @@ __all__ = [
     "ModelRow",
     "OpenRun",
     "close_run",
+    "connect",
     "download_weights",
     "list_models",
     "open_run",

@@ -1,0 +1,81 @@
+"""The steps of a run, as the flow calls them: from the store if it holds them, else computed.
+
+What computes is imported only then: a run that finds everything never loads timm.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TypeVar, cast
+
+from mixmatch.records import BaseRecord, MemberRecord, PlanRecord, Record, SensitivityRecord
+from tasks.checkpoint import LocatedCheckpoint
+from tasks.fetch import fetch_data
+from tasks.jobs import BaseJob, Job, MemberJob, PlanJob, SensitivityJob
+from tasks.site import Site
+
+R = TypeVar("R", bound=Record)
+
+
+def make_base(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
+    """Load or train the base network, and evaluate it.
+
+    Args:
+        job: what to load or train.
+        checkpoint: where the weights come from; None: train.
+        site: workspace and store.
+
+    Raises:
+        CheckpointError: the checkpoint is corrupt or of another architecture.
+        ConfigError: the architecture is unknown or refuses the image size.
+        TrainingError: the training diverged.
+    """
+    return _step(job, site, BaseRecord, lambda: _from("base")(job, checkpoint, site))
+
+
+def measure_sensitivity(job: SensitivityJob, site: Site) -> SensitivityRecord:
+    """Measure gradients on the calibration images, once for all strategies and criteria."""
+    return _step(job, site, SensitivityRecord, lambda: _from("sensitivity")(job, site))
+
+
+def make_plan(job: PlanJob, site: Site) -> PlanRecord:
+    """Find the ranges of all layers, and plan every strategy.
+
+    Raises:
+        ConfigError: a layer pattern of the run file matches no layer.
+        LayerError: the network has no prunable layer.
+        ScoreError: a score is NaN or infinite.
+    """
+    return _step(job, site, PlanRecord, lambda: _from("plan")(job, site))
+
+
+def make_member(job: MemberJob, site: Site, label: str) -> MemberRecord:
+    """Prune, fine-tune and evaluate one member of the family.
+
+    Args:
+        job: which weights go, and how the rest is fine-tuned.
+        site: workspace and store.
+        label: how bars and logs call it.
+
+    Raises:
+        ScoreError: the criterion gave NaN or infinite scores.
+        TrainingError: fine-tuning diverged, or the result is not as sparse as its mask.
+    """
+    return _step(job, site, MemberRecord, lambda: _from("member")(job, site, label))
+
+
+def _step(job: Job, site: Site, kind: type[R], compute: Callable[[], object]) -> R:
+    """Return the stored record of ``job``, or compute it and store it."""
+    store = site.open_store()
+    if found := store.find(job.step, job.key, kind):
+        return found
+    record = cast(R, compute())
+    store.commit(job.step, job.key, job.inputs, record)
+    return record
+
+
+def _from(module: str) -> Callable[..., object]:
+    """Return the function that computes a step: ``compute`` of its module."""
+    return cast(Callable[..., object], import_module(f"tasks.{module}").compute)
+
+
+__all__ = ["fetch_data", "make_base", "make_member", "make_plan", "measure_sensitivity"]
