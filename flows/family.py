@@ -21,7 +21,7 @@ from mixmatch.records import FamilyRecord, MemberRecord, Record
 from tasks import publish
 from tasks.family import assemble
 from tasks.jobs import Job
-from tasks.orders import Member, members
+from tasks.orders import Member, members, references
 from tasks.site import Site
 from tasks.steps import make_member
 from tasks.summary import RunSummary
@@ -42,9 +42,13 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     summary: RunSummary | None = None
 
+    def finds(self, job: Job) -> bool:
+        """Ask the store whether the job is done."""
+        return self.site.open_store().find(job.step, job.key, job.kind) is not None
+
     def holds(self, job: Job) -> bool:
         """Ask the store whether the job is done, and count the answer."""
-        found = self.site.open_store().find(job.step, job.key, job.kind) is not None
+        found = self.finds(job)
         self.hits += found
         self.misses += not found
         return found
@@ -102,26 +106,33 @@ def compression(config: Mapping[str, object], workspace: str) -> None:
     del config, workspace
     run = _RUN.get()
     prepared = prepare(run.config, run.site, run.watch, run.inputs, run.step)
-    family = _family(run, prepared)
+    family, baselines = _family(run, prepared)
     if not family.results:
         raise FamilyError(f"All {len(family.failed)} members failed: {_reasons(family)}.")
     with run.timed("publish"):
-        _publish(run, prepared, family)
+        _publish(run, prepared, family, baselines)
     if family.failed:
         raise FamilyError(f"{len(family.failed)} members failed: {_reasons(family)}.")
 
 
-def _family(run: _Run, prepared: Prepared) -> FamilyRecord:
-    """Compute the members that the store does not hold, side by side, and find the front."""
+def _family(run: _Run, prepared: Prepared) -> tuple[FamilyRecord, dict[str, float]]:
+    """Compute the members that the store does not hold, side by side, and find the front.
+
+    The second value holds the test accuracies of the global baselines, by name.
+    """
     wanted = _members(run, prepared)
+    asked = references(
+        run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan
+    )
     cached = [member for member in wanted if run.holds(member.job)]
-    missing = [member for member in wanted if member not in cached]
+    cached += [member for member in asked if run.finds(member.job)]
+    missing = [member for member in (*wanted, *asked) if member not in cached]
     with run.timed("members"):
         records = _cached_records(run, cached)
         failed: dict[str, str] = {}
         if missing:
             failed = _compute(run, missing, records)
-    return assemble(
+    family = assemble(
         run.config.run_name,
         prepared.base,
         wanted,
@@ -129,6 +140,9 @@ def _family(run: _Run, prepared: Prepared) -> FamilyRecord:
         cached=frozenset(member.job.key for member in cached),
         failed=failed,
     )
+    done = [member for member in asked if member.job.key in records]
+    accuracies = {x.strategy: records[x.job.key].test.value for x in done}
+    return family, {f"{name}, not fine-tuned": value for name, value in accuracies.items()}
 
 
 def _members(run: _Run, prepared: Prepared) -> tuple[Member, ...]:
@@ -166,7 +180,9 @@ def _compute(
     return dict(outcome.failures)
 
 
-def _publish(run: _Run, prepared: Prepared, family: FamilyRecord) -> None:
+def _publish(
+    run: _Run, prepared: Prepared, family: FamilyRecord, baselines: Mapping[str, float]
+) -> None:
     """Track, register, version, report; each finds out by itself what is there already."""
     config, site = run.config, run.site
     run.watch.on_stage("register", "MLflow runs and model versions")
@@ -180,7 +196,9 @@ def _publish(run: _Run, prepared: Prepared, family: FamilyRecord) -> None:
         "family": as_effect(publish.version_family)(config, family, site),
     }
     run.watch.on_stage("report", "one page")
-    report = as_effect(publish.write_run_report)(family, prepared.plan, versions, run_id, site)
+    report = as_effect(publish.write_run_report)(
+        family, prepared.plan, run_id, site, versions=versions, references=baselines
+    )
     as_effect(publish.close_tracking)(family, run_id, report, versioned, site)
     run.summary = RunSummary.of(
         family,

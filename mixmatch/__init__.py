@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from mixmatch.masks import keep_mask as keep_mask
     from mixmatch.masks import keep_masks as keep_masks
     from mixmatch.models import build_model as build_model
+    from mixmatch.observation import Observation as Observation
+    from mixmatch.observation import observe as observe
+    from mixmatch.observation import ranges_from as ranges_from
     from mixmatch.optimizers import make_optimizer as make_optimizer
     from mixmatch.packed import load_packed as load_packed
     from mixmatch.packed import read_packed as read_packed
@@ -51,6 +54,7 @@ _HOME = {
     "BASELINES": "baselines",
     "CRITERIA": "criteria",
     "METHOD_TEN": "strategies",
+    "Observation": "observation",
     "STRATEGIES": "strategies",
     "ImageSet": "images",
     "Preprocessing": "images",
@@ -72,12 +76,14 @@ _HOME = {
     "make_optimizer": "optimizers",
     "measure_signals": "signals",
     "normalization_layers": "layers",
+    "observe": "observation",
     "observed_ranges": "ranges",
     "on_front": "pareto",
     "ordered_batches": "images",
     "pareto_front": "pareto",
     "plan": "strategies",
     "prunable_layers": "layers",
+    "ranges_from": "observation",
     "read_packed": "packed",
     "reestimate_batch_norm_": "batch_norm",
     "save_packed": "packed",

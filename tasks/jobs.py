@@ -138,7 +138,7 @@ class MemberJob(Job):
         base: weights of the base network.
         data: the data set.
         spec: how to build the network and feed it.
-        criterion: key in CRITERIA.
+        criterion: key in CRITERIA, or in BASELINES for a reference.
         scores: what the sensitivity pass measured; None where the criterion does not read it.
         num_pruned: weights that go, by layer name.
         fine_tune: the fine_tune section.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mixmatch.baselines import BASELINES, baseline_scores
 from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.criteria import score
 from mixmatch.evaluation import evaluate
@@ -18,6 +19,7 @@ from mixmatch.models import count_parameters
 from mixmatch.optimizers import make_optimizer
 from mixmatch.packed import save_packed
 from mixmatch.records import Accuracy, EpochRecord, MemberRecord
+from mixmatch.signals import Signals
 from tasks.jobs import MemberJob
 from tasks.networks import (
     EVALUATION_BATCH,
@@ -89,10 +91,17 @@ def _pruned_network(job: MemberJob, store: Store) -> tuple[nn.Module, dict[str, 
 
     model = open_network(store, job.base, job.spec)
     signals = open_signals(store, job.scores) if job.scores else None
-    scores = score(job.criterion, weights_of(model, prunable_layers(model)), signals)
-    masks = keep_masks(scores, job.num_pruned)
+    masks = keep_masks(_scores(job, model, signals), job.num_pruned)
     apply_masks_(model, masks)
     return model, masks
+
+
+def _scores(job: MemberJob, model: nn.Module, signals: Signals | None) -> dict[str, Tensor]:
+    """Score by a criterion; or by a global baseline, whose mask is the lowest of each layer too."""
+    weights = weights_of(model, prunable_layers(model))
+    if job.criterion in BASELINES:
+        return baseline_scores(job.criterion, weights, signals, seed=job.seed)
+    return score(job.criterion, weights, signals)
 
 
 def _fine_tune(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from mixmatch.baselines import BASELINES
 from mixmatch.config import EngineSettings, RunConfig
 from mixmatch.criteria import CRITERIA
 from mixmatch.errors import ConfigError
@@ -137,6 +138,31 @@ def members(
     return tuple(found.values())
 
 
+def references(
+    config: RunConfig,
+    data: DataRecord,
+    base: BaseRecord,
+    scores: SensitivityRecord,
+    plan: PlanRecord,
+) -> tuple[Member, ...]:
+    """List the global baselines at the largest target, masked and re-estimated, not fine-tuned.
+
+    They show in the report what a single global ranking leaves of the base.
+    """
+    untrained = config.fine_tune.model_copy(update={"max_epochs": 0})
+    config = config.model_copy(update={"fine_tune": untrained})
+    found = []
+    for seen in plan.observations:
+        if seen.target != max(config.ranges.targets):
+            continue
+        job = _member_job(config, data, base, scores, seen.baseline)
+        seed = config.seed if BASELINES[seen.baseline].needs is Signal.NOISE else 0
+        job = job.model_copy(update={"num_pruned": seen.num_pruned, "seed": seed})
+        name = f"{seen.baseline} at {seen.target:g}"
+        found.append(Member(name, (), seen.baseline, seed, job))
+    return tuple(found)
+
+
 def _member_job(
     config: RunConfig,
     data: DataRecord,
@@ -144,7 +170,8 @@ def _member_job(
     scores: SensitivityRecord,
     criterion: str,
 ) -> MemberJob:
-    reads_scores = CRITERIA[criterion].needs is not Signal.NONE
+    rule = BASELINES[criterion] if criterion in BASELINES else CRITERIA[criterion]
+    reads_scores = rule.needs not in {Signal.NONE, Signal.NOISE}
     return MemberJob(
         base=base.artifact,
         data=data.artifact,

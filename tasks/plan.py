@@ -1,14 +1,11 @@
 """The plan: observed ranges, constraints, and all strategies of a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from torch import nn
-
-from mixmatch.baselines import baseline_scores
 from mixmatch.layers import normalization_layers, prunable_layers, weights_of
-from mixmatch.masks import global_num_pruned
-from mixmatch.ranges import SparsityRange, constrained_ranges, observed_ranges
-from mixmatch.records import LayerRecord, PlanRecord
+from mixmatch.observation import observe, ranges_from
+from mixmatch.ranges import SparsityRange, constrained_ranges
+from mixmatch.records import LayerRecord, ObservationRecord, PlanRecord
 from mixmatch.roles import PrunableLayer
 from mixmatch.strategies import plan
 from tasks.jobs import PlanJob
@@ -21,26 +18,24 @@ def compute(job: PlanJob, site: Site) -> PlanRecord:
     store = site.open_store()
     model = open_network(store, job.base, job.spec)
     layers = prunable_layers(model)
-    observed = observed_ranges(layers, _observations(job, site, model, layers))
+    seen = observe(
+        weights_of(model, layers),
+        open_signals(store, job.scores),
+        baselines=job.ranges.baselines,
+        targets=job.ranges.targets,
+        seed=job.seed,
+    )
+    observed = ranges_from(layers, seen)
     ranges = constrained_ranges(layers, observed, job.ranges)
     return PlanRecord(
         layers=tuple(_layer_record(layer, observed, ranges) for layer in layers),
         strategies=tuple(plan(name, layers, ranges) for name in job.strategies),
         normalization_layers=normalization_layers(model),
+        observations=tuple(
+            ObservationRecord(baseline=x.baseline, target=x.target, num_pruned=dict(x.num_pruned))
+            for x in seen
+        ),
     )
-
-
-def _observations(
-    job: PlanJob, site: Site, model: nn.Module, layers: Iterable[PrunableLayer]
-) -> Iterable[dict[str, float]]:
-    """Yield each layer's sparsity for every baseline and global target."""
-    weights = weights_of(model, layers)
-    signals = open_signals(site.open_store(), job.scores)
-    sizes = {layer.name: layer.num_weights for layer in layers}
-    for baseline in job.ranges.baselines:
-        scores = baseline_scores(baseline, weights, signals, seed=job.seed)
-        for counts in global_num_pruned(scores, job.ranges.targets).values():
-            yield {name: count / sizes[name] for name, count in counts.items()}
 
 
 def _layer_record(

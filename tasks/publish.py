@@ -100,12 +100,27 @@ def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versi
 
 
 def write_run_report(
-    family: FamilyRecord, plan: PlanRecord, versions: Mapping[str, int], run_id: str, site: Site
+    family: FamilyRecord,
+    plan: PlanRecord,
+    run_id: str,
+    site: Site,
+    *,
+    versions: Mapping[str, int],
+    references: Mapping[str, float],
 ) -> Path:
-    """Write report.html into the run's folder and return its path."""
+    """Write report.html into the run's folder and return its path.
+
+    Args:
+        family: the product of the run.
+        plan: ranges and strategies.
+        run_id: names the folder.
+        site: where the workspace is.
+        versions: registered version by result key.
+        references: test accuracies to draw as lines, by name, fractions.
+    """
     out = site.open_workspace().runs / run_id / "report.html"
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_report(family, plan, out, versions=versions)
+    write_report(family, plan, out, versions=versions, references=references)
     return out
 
 

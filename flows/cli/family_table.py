@@ -35,7 +35,7 @@ def print_family(console: "Console", summary: "RunSummary", registered_name: str
     from rich.table import Table  # noqa: PLC0415  likewise
 
     print_base(console, summary.base)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading, side in _HEADINGS:
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
     for row in summary.results:

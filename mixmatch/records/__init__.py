@@ -6,7 +6,7 @@ A record names big things by digest and never holds a tensor. Records are stored
 
 from mixmatch.records.families import EpochRecord, FamilyRecord, MemberRecord, Result
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
-from mixmatch.records.plans import LayerRecord, PlanRecord, StrategyRecord
+from mixmatch.records.plans import LayerRecord, ObservationRecord, PlanRecord, StrategyRecord
 from mixmatch.records.record import SCHEMA_VERSION, Accuracy, Artifact, Execution, Record
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "LayerRecord",
     "MemberRecord",
     "ModelSpec",
+    "ObservationRecord",
     "PlanRecord",
     "Record",
     "Result",

@@ -39,6 +39,20 @@ class StrategyRecord(Record):
     num_pruned: dict[str, int]
 
 
+class ObservationRecord(Record):
+    """What one global ranking would prune at one global sparsity.
+
+    Attributes:
+        baseline: key in BASELINES.
+        target: global sparsity, a fraction.
+        num_pruned: weights that go, by layer name.
+    """
+
+    baseline: str
+    target: float
+    num_pruned: dict[str, int]
+
+
 class PlanRecord(Record):
     """All strategies of a run; the same for every criterion.
 
@@ -46,8 +60,10 @@ class PlanRecord(Record):
         layers: in registration order.
         strategies: in the order of the run file, or of the method.
         normalization_layers: paths that are never pruned, for the report.
+        observations: the global rankings that the observed ranges come from.
     """
 
     layers: tuple[LayerRecord, ...]
     strategies: tuple[StrategyRecord, ...]
     normalization_layers: tuple[str, ...]
+    observations: tuple[ObservationRecord, ...] = ()
