@@ -42,8 +42,8 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
         server.wait()
         try:
             summary = run_family_flow(config, site, inputs, watch)
-        finally:
             watch.on_stage("services", "writing down the last task runs")
-            server.settle()
+        finally:
+            server.settle()  # after a failure the stage that failed is still shown
     seconds = {**summary.seconds, "total": time.monotonic() - started}
     return summary.model_copy(update={"seconds": seconds})

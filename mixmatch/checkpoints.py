@@ -4,6 +4,7 @@ Only tensors are read, never pickled code.
 """
 
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -109,8 +110,11 @@ def _read_torch(path: Path) -> object:
         zipped = zipfile.is_zipfile(path)
         if zipped:
             _check_zip(path)
-        # A mapped file is read where it is needed: optimizer states stay on disk.
-        content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings():
+            # torch warns of an unusual pickle; what comes of it is told below.
+            warnings.simplefilter("ignore", UserWarning)
+            # A mapped file is read where it is needed: optimizer states stay on disk.
+            content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except UnpicklingError as error:
         if found := _REFUSED_GLOBAL.search(str(error)):
             raise CheckpointError(

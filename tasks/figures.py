@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 from mixmatch.errors import WorkspaceError
@@ -24,6 +25,20 @@ _COLUMNS = (
 )
 
 
+def check_figures_folder(folder: Path) -> None:
+    """Check before hours of work that ``folder`` can be written; creates nothing.
+
+    Raises:
+        WorkspaceError: it is no folder, or cannot be created or written.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        which = "it" if existing == folder else existing
+        raise _unwritable(folder, f"{which} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no right to write in {existing}")
+
+
 def write_figures(summary: RunSummary, folder: Path) -> None:
     """Write ``metrics.json`` and ``family.csv`` into ``folder``; fractions and bytes on disk.
 
@@ -40,9 +55,7 @@ def write_figures(summary: RunSummary, folder: Path) -> None:
             rows.writerow(_COLUMNS)
             rows.writerows(_row(result) for result in summary.results)
     except OSError as error:
-        raise WorkspaceError(
-            f"--figures must name a folder that can be written, got {folder} ({error.strerror})."
-        ) from error
+        raise _unwritable(folder, str(error.strerror)) from error
 
 
 def metrics_of(summary: RunSummary) -> dict[str, float]:
@@ -65,3 +78,9 @@ def metrics_of(summary: RunSummary) -> dict[str, float]:
 
 def _row(result: ResultRow) -> list[object]:
     return [getattr(result, column) for column in _COLUMNS]
+
+
+def _unwritable(folder: Path, reason: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"--figures must name a folder that can be written, got {folder} ({reason})."
+    )

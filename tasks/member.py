@@ -41,6 +41,7 @@ def compute(job: MemberJob, site: Site, label: str) -> MemberRecord:
         bench = _Bench.open(job, store)
         model, masks = _pruned_network(job, store)
         model.to(device)
+        masks = {name: mask.to(device) for name, mask in masks.items()}
         watched = bench.watched(site.progress, label)
         course = _fine_tune(job, bench, model, masks, watched)
     watched.finish()

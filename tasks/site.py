@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from mixmatch.errors import WorkspaceError
 from mixmatch.records import Record
 from tasks.store import Store
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, make_writable
 
 
 class Site(Record):
@@ -22,8 +23,22 @@ class Site(Record):
 
     @classmethod
     def at(cls, workspace: Workspace, store: str | None = None) -> "Site":
-        """Return the site of ``workspace``; ``store`` is the run file's, null: inside it."""
-        folder = Path(store).expanduser().resolve() if store else workspace.store
+        """Return the site of ``workspace``; ``store`` is the run file's, null: inside it.
+
+        A store of its own is created, and checked that it can be written.
+
+        Raises:
+            WorkspaceError: the store cannot be created or written.
+        """
+        if not store:
+            return cls(workspace=str(workspace.root), store=str(workspace.store))
+        folder = Path(store).expanduser().resolve()
+        try:
+            make_writable(folder)
+        except OSError as error:
+            raise WorkspaceError(
+                f"store must be a folder that can be written, got {store!r} ({error.strerror})."
+            ) from error
         return cls(workspace=str(workspace.root), store=str(folder))
 
     def open_workspace(self) -> Workspace:

@@ -31,11 +31,8 @@ class Workspace:
         """
         chosen = root or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_NAME)
         workspace = cls(chosen.expanduser().resolve())
-        probe = workspace.root / f".writable-{os.getpid()}"
         try:
-            workspace.root.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
+            make_writable(workspace.root)
         except OSError as error:
             raise WorkspaceError(
                 f"The workspace {workspace.root} must be a folder that can be written "
@@ -92,3 +89,15 @@ class Workspace:
     def logs(self) -> Path:
         """Tracebacks of failures that nobody foresaw."""
         return self.root / "logs"
+
+
+def make_writable(folder: Path) -> None:
+    """Create ``folder`` where it is missing, and check by writing that it can be written.
+
+    Raises:
+        OSError: it cannot.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".writable-{os.getpid()}"
+    probe.write_bytes(b"")
+    probe.unlink()

@@ -38,6 +38,10 @@ def run(
 
     Example: mixmatch run params.yaml --set fine_tune.max_epochs=2
     """
+    if figures is not None:
+        from tasks.figures import check_figures_folder  # noqa: PLC0415  pydantic is slow to load
+
+        check_figures_folder(figures)
     config, site = load(run_file, overrides, workspace)
     _compress(config, site, as_json=as_json, figures=figures)
 

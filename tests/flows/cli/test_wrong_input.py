@@ -1,6 +1,7 @@
 """Wrong input: exit code 2, exactly one sentence on stderr, nothing on stdout, nothing written.
 
-To add a case: a line in ``CASES``; ``{}`` in a sentence stands for the test's own folder.
+What only the work finds out (files, networks) is in ``test_wrong_files.py``. To add a case: a line
+in ``CASES``; ``{}`` in a sentence stands for the test's own folder.
 """
 
 from dataclasses import dataclass, field
@@ -26,8 +27,6 @@ class Case:
         overrides: values of --set.
         arguments: further arguments.
         run_file: the file that is named, below the test's folder.
-        command: the command that is called.
-        late: whether it is found only at work, after lines of progress and a workspace.
         make: writes what the case needs into the test's folder.
     """
 
@@ -37,8 +36,6 @@ class Case:
     overrides: tuple = ()
     arguments: tuple = ()
     run_file: str = "run.yaml"
-    command: str = "run"
-    late: bool = False
     make: object = field(default=lambda folder: None)
 
 
@@ -64,6 +61,11 @@ CASES = [
         "a range whose low exceeds its high",
         "{}/run.yaml: ranges.roles.mlp must be [low, high] with low <= high, got [0.9, 0.2].",
         text=MINIMAL + "ranges: {roles: {mlp: [0.9, 0.2]}}\n",
+    ),
+    Case(
+        "a range of one layer whose low exceeds its high",
+        "{}/run.yaml: ranges.layers.fc must be [low, high] with low <= high, got [0.9, 0.5].",
+        text=MINIMAL + "ranges: {layers: {fc: [0.9, 0.5]}}\n",
     ),
     Case(
         "a missing run file",
@@ -125,6 +127,11 @@ CASES = [
         text=MINIMAL + "strategies: [balanced, balanced]\n",
     ),
     Case(
+        "a seed named twice",
+        "{}/run.yaml: seeds must not name anything twice, got [1, 1].",
+        text=MINIMAL + "seeds: [1, 1]\n",
+    ),
+    Case(
         "an architecture from elsewhere",
         "{}/run.yaml: model.architecture must be a timm model name without a source prefix such "
         "as hf-hub: or local-dir:, got 'hf-hub:org/net'.",
@@ -143,6 +150,19 @@ CASES = [
         make=lambda folder: (folder / "file").write_text(""),
         arguments=("--workspace", "{}/file/ws"),
     ),
+    Case(
+        "figures into a file",
+        "--figures must name a folder that can be written, got {}/file (it is a file).",
+        make=lambda folder: (folder / "file").write_text(""),
+        arguments=("--figures", "{}/file"),
+    ),
+    Case(
+        "figures below a file",
+        "--figures must name a folder that can be written, got {}/file/sub/figures ({}/file is a "
+        "file).",
+        make=lambda folder: (folder / "file").write_text(""),
+        arguments=("--figures", "{}/file/sub/figures"),
+    ),
 ]
 
 
@@ -153,11 +173,10 @@ def test_wrong_input_is_one_sentence_and_writes_nothing(mixmatch, tmp_path, case
     before = sorted(tmp_path.rglob("*"))
     sets = [part for override in case.overrides for part in ("--set", override)]
     more = [argument.replace("{}", str(tmp_path)) for argument in case.arguments]
-    result = mixmatch(case.command, tmp_path / case.run_file, *sets, *more)
-    lines = result.stderr.splitlines()
-    assert lines[-1] == case.sentence.replace("{}", str(tmp_path))
+    result = mixmatch("run", tmp_path / case.run_file, *sets, *more)
+    assert result.stderr == case.sentence.replace("{}", str(tmp_path)) + "\n"
     assert (result.exit_code, result.stdout) == (2, "")
-    assert case.late or (len(lines) == 1 and sorted(tmp_path.rglob("*")) == before)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_unknown_strategy_is_refused_with_all_known_ones(mixmatch, run_file):

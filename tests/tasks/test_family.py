@@ -1,0 +1,184 @@
+import base64
+
+import numpy as np
+import pytest
+
+from mixmatch.config import FineTuneSettings
+from mixmatch.records import Accuracy, Artifact, Execution, MemberRecord
+from tasks.family import assemble, registered
+from tasks.jobs import MemberJob
+from tasks.orders import Member
+
+NUM_IMAGES, NUM_WEIGHTS = 40, 1000
+
+
+def accuracy_of(num_correct):
+    bits = np.packbits(np.arange(NUM_IMAGES) < num_correct)
+    value = num_correct / NUM_IMAGES
+    return Accuracy(
+        num_correct=num_correct,
+        num_images=NUM_IMAGES,
+        value=value,
+        low=0.0,
+        high=1.0,
+        loss=1.0,
+        correct_bits=base64.b64encode(bits.tobytes()).decode(),
+    )
+
+
+@pytest.fixture
+def member(tiny_base, tiny_data):
+    """Make one member: its strategy prunes ``num_pruned`` weights of a thousand."""
+
+    def make(strategy, num_pruned, *, seed=0, criterion="magnitude", also=()):
+        job = MemberJob(
+            base=tiny_base.artifact,
+            data=tiny_data.artifact,
+            spec=tiny_base.spec,
+            criterion=criterion,
+            scores=None,
+            num_pruned={"fc": num_pruned},
+            fine_tune=FineTuneSettings(),
+            augmentation="none",
+            seed=seed,
+            execution=Execution(
+                device="cpu", precision="float32", threads=1, weight_gradient="native"
+            ),
+        )
+        return Member(strategy, also, criterion, seed, job)
+
+    return make
+
+
+def record_of(member, num_correct, *, test=0.25):
+    (num_pruned,) = member.job.num_pruned.values()
+    validation = accuracy_of(num_correct)
+    return MemberRecord(
+        artifact=Artifact(digest=member.job.key, size_bytes=NUM_WEIGHTS - num_pruned),
+        mask_digest="m" * 64,
+        num_weights=NUM_WEIGHTS,
+        num_nonzero=NUM_WEIGHTS - num_pruned,
+        num_parameters=NUM_WEIGHTS,
+        sparsity=num_pruned / NUM_WEIGHTS,
+        sparsity_of_all=num_pruned / NUM_WEIGHTS,
+        layer_sparsity={"fc": num_pruned / NUM_WEIGHTS},
+        validation_after_mask=validation,
+        validation_after_batch_norm=validation,
+        validation=validation,
+        test=validation.model_copy(update={"value": test}),
+        epochs=(),
+        best_epoch=-1,
+        seconds=1.0,
+    )
+
+
+@pytest.fixture
+def assembled(tiny_base):
+    """Assemble a family of pairs (member, number of correct validation images)."""
+
+    def of(*pairs, asked=None, **changes):
+        records = {member.job.key: record_of(member, correct) for member, correct in pairs}
+        wanted = asked or [member for member, _ in pairs]
+        settings = {"cached": frozenset(), "failed": {}} | changes
+        return assemble("tiny", tiny_base, wanted, records, **settings)
+
+    return of
+
+
+def test_a_result_carries_the_facts_of_its_member(assembled, member):
+    one, other = member("balanced", 500, also=("percentile_50",)), member("aggressive", 900)
+    family = assembled((one, 30), (other, 20), cached=frozenset({other.job.key}))
+    first, second = family.results
+    assert (first.strategy, first.also, first.criterion, first.seed, first.key) == (
+        "balanced",
+        ("percentile_50",),
+        "magnitude",
+        0,
+        one.job.key,
+    )
+    assert (first.cached, second.cached) == (False, True)
+    assert first.accuracy_drop == 0.25  # the base has 0.5 on test
+
+
+def test_accuracy_on_test_decides_nothing(tiny_base, member):
+    lucky, sound = member("lucky", 500), member("sound", 500)
+    records = {"a": record_of(lucky, 10, test=0.99), "b": record_of(sound, 30, test=0.01)}
+    pairs = {lucky.job.key: records["a"]} | {sound.job.key: records["b"]}
+    # Equal jobs have one key: another criterion makes them two.
+    other = member("lucky", 500, criterion="product")
+    pairs[other.job.key] = records["a"]
+    family = assemble("t", tiny_base, [sound, other], pairs, cached=frozenset(), failed={})
+    assert [result.on_front for result in family.results] == [True, False]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_front_is_what_an_independent_count_finds(assembled, member, seed):
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers((100, 0), (110, NUM_IMAGES), size=(20, 2))
+    pairs = [
+        (member(f"s{i}", int(pruned), criterion=f"c{i}"), int(correct))
+        for i, (pruned, correct) in enumerate(drawn)
+    ]
+    found = [result.on_front for result in assembled(*pairs).results]
+    no_worse = (drawn[:, None] <= drawn[None]).all(axis=2)
+    better = (drawn[:, None] < drawn[None]).any(axis=2)
+    assert found == list(~(no_worse & better).any(axis=1))
+
+
+def test_the_mean_of_the_seeds_decides(assembled, member):
+    # "even" has the best single seed, "steady" the better mean.
+    steady = [(member("steady", 500, seed=s), 30) for s in (0, 1)]
+    uneven = [(member("uneven", 400, seed=0), 39), (member("uneven", 400, seed=1), 10)]
+    family = assembled(*steady, *uneven)
+    assert [(x.strategy, x.on_front) for x in family.results] == [
+        ("steady", True),
+        ("steady", True),
+        ("uneven", False),
+        ("uneven", False),
+    ]
+
+
+def test_the_best_seed_on_validation_is_registered(assembled, member):
+    pairs = [(member("steady", 500, seed=s), correct) for s, correct in ((0, 28), (1, 32), (2, 30))]
+    (chosen,) = registered(assembled(*pairs))
+    assert chosen.seed == 1
+
+
+def test_among_equally_good_seeds_the_lowest_is_registered(assembled, member):
+    (chosen,) = registered(assembled(*((member("steady", 500, seed=s), 30) for s in (5, 2, 9))))
+    assert chosen.seed == 2
+
+
+def test_only_the_front_is_registered_in_the_order_of_the_plan(assembled, member):
+    pairs = [(member("a", 500), 30), (member("b", 400), 20), (member("c", 300), 35)]
+    assert [result.strategy for result in registered(assembled(*pairs))] == ["a", "c"]
+
+
+def test_equal_points_are_all_on_the_front(assembled, member):
+    pairs = [(member(criterion, 500, criterion=criterion), 30) for criterion in ("a", "b")]
+    assert [result.on_front for result in assembled(*pairs).results] == [True, True]
+
+
+def test_a_point_that_nothing_can_beat_is_on_the_front_of_every_resample(assembled, member):
+    best, worst = assembled((member("best", 900), 40), (member("worst", 100), 0)).results
+    assert (best.front_share, worst.front_share) == (1.0, 0.0)
+
+
+def test_seeds_of_one_configuration_share_one_verdict(assembled, member):
+    pairs = [(member("a", 500, seed=s), 20 + s) for s in (0, 1)] + [(member("b", 400), 22)]
+    results = assembled(*pairs).results
+    assert results[0].front_share == results[1].front_share
+    assert 0.0 < results[2].front_share < 1.0
+
+
+def test_what_failed_is_named_and_missing(assembled, member):
+    done, lost = member("done", 500), member("lost", 900)
+    family = assembled((done, 30), asked=[done, lost], failed={"lost/magnitude/0": "It broke."})
+    assert [result.strategy for result in family.results] == ["done"]
+    assert family.failed == {"lost/magnitude/0": "It broke."}
+
+
+def test_a_family_in_which_all_failed_has_no_result(assembled, member):
+    lost = member("lost", 900)
+    family = assembled(asked=[lost], failed={"lost/magnitude/0": "It broke."})
+    assert family.results == registered(family) == ()
