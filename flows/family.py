@@ -1,5 +1,6 @@
 """The compression flow, from the data set to the registered, versioned and reported family."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,7 @@ def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch)
             raise
     finally:
         _RUN.reset(token)
+        shutil.rmtree(progress, ignore_errors=True)  # there is none if nothing was computed
     return cast(RunSummary, run.summary)
 
 
@@ -106,21 +108,30 @@ def compression(config: Mapping[str, object], workspace: str) -> None:
     del config, workspace
     run = _RUN.get()
     prepared = prepare(run.config, run.site, run.watch, run.inputs, run.step)
-    family, baselines = _family(run, prepared)
-    if not family.results:
-        raise FamilyError(f"All {len(family.failed)} members failed: {_reasons(family)}.")
-    with run.timed("publish"):
-        _publish(run, prepared, family, baselines)
+    wanted = members(run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan)
+    run_id = as_effect(publish.open_tracking)(
+        run.config, prepared.data, prepared.base, wanted, run.site
+    )
+    try:
+        family, baselines = _family(run, prepared, wanted)
+        if not family.results:
+            raise FamilyError(f"All {len(family.failed)} members failed: {_reasons(family)}.")
+        with run.timed("publish"):
+            _publish(run, prepared, run_id, family, baselines)
+    except BaseException:
+        publish.fail_tracking(run_id, run.site)
+        raise
     if family.failed:
         raise FamilyError(f"{len(family.failed)} members failed: {_reasons(family)}.")
 
 
-def _family(run: _Run, prepared: Prepared) -> tuple[FamilyRecord, dict[str, float]]:
+def _family(
+    run: _Run, prepared: Prepared, wanted: Sequence[Member]
+) -> tuple[FamilyRecord, dict[str, float]]:
     """Compute the members that the store does not hold, side by side, and find the front.
 
     The second value holds the test accuracies of the global baselines, by name.
     """
-    wanted = _members(run, prepared)
     asked = references(
         run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan
     )
@@ -143,10 +154,6 @@ def _family(run: _Run, prepared: Prepared) -> tuple[FamilyRecord, dict[str, floa
     done = [member for member in asked if member.job.key in records]
     accuracies = {x.strategy: records[x.job.key].test.value for x in done}
     return family, {f"{name}, not fine-tuned": value for name, value in accuracies.items()}
-
-
-def _members(run: _Run, prepared: Prepared) -> tuple[Member, ...]:
-    return members(run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan)
 
 
 def _cached_records(run: _Run, cached: Sequence[Member]) -> dict[str, MemberRecord]:
@@ -181,13 +188,15 @@ def _compute(
 
 
 def _publish(
-    run: _Run, prepared: Prepared, family: FamilyRecord, baselines: Mapping[str, float]
+    run: _Run,
+    prepared: Prepared,
+    run_id: str,
+    family: FamilyRecord,
+    baselines: Mapping[str, float],
 ) -> None:
     """Track, register, version, report; each finds out by itself what is there already."""
     config, site = run.config, run.site
     run.watch.on_stage("register", "MLflow runs and model versions")
-    asked = _members(run, prepared)
-    run_id = as_effect(publish.open_tracking)(config, prepared.data, prepared.base, asked, site)
     as_effect(publish.track_results)(family, run_id, site)
     versions = as_effect(publish.register_results)(config, prepared.data, family, run_id, site)
     run.watch.on_stage("version", "data set and family under DVC")

@@ -3,7 +3,9 @@
 A step's cache key is its job's key, and its result the step's record as JSON, never a pickle.
 """
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from prefect import Task
@@ -27,7 +29,7 @@ def as_task(
 
     Args:
         step: an importable function, because worker processes import it by name.
-        site: its workspace keeps the results.
+        site: its workspace keeps the results, apart for every store.
         run_name: name of the task's runs; parameters of ``step`` may stand in it in braces.
         refresh: whether to run although Prefect holds a result: the artifact store decides what is
             done, and its answer may be that the files behind that result are gone.
@@ -39,7 +41,7 @@ def as_task(
         task_run_name=run_name or name,
         cache_key_fn=_job_key,
         persist_result=True,
-        result_storage=site.open_workspace().prefect / "results",
+        result_storage=_results(site),
         result_serializer="json",
         refresh_cache=refresh,
         retries=0,  # a step is pure: a retry would only repeat its error
@@ -53,6 +55,12 @@ def as_effect(function: Callable[..., T]) -> Task[..., T]:
     """
     name = function.__name__.replace("_", "-")
     return Task(fn=function, name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0)
+
+
+def _results(site: Site) -> Path:
+    """Return where results lie; a store has its own, because a record names files in one store."""
+    name = hashlib.sha256(site.store.encode()).hexdigest()[:16]
+    return site.open_workspace().prefect / "results" / name
 
 
 def _job_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:

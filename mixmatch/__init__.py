@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mixmatch.pareto import TradeOff as TradeOff
     from mixmatch.pareto import front_shares as front_shares
     from mixmatch.pareto import on_front as on_front
+    from mixmatch.pareto import on_size_front as on_size_front
     from mixmatch.pareto import pareto_front as pareto_front
     from mixmatch.ranges import SparsityRange as SparsityRange
     from mixmatch.ranges import constrained_ranges as constrained_ranges
@@ -79,6 +80,7 @@ _HOME = {
     "observe": "observation",
     "observed_ranges": "ranges",
     "on_front": "pareto",
+    "on_size_front": "pareto",
     "ordered_batches": "images",
     "pareto_front": "pareto",
     "plan": "strategies",

@@ -179,6 +179,12 @@ def _module(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def head_tensors(model: nn.Module) -> tuple[str, ...]:
+    """Name the tensors of the classifier modules, in the order of the state."""
+    heads = _head_names(model)
+    return tuple(name for name in model.state_dict() if _module(name) in heads)
+
+
 def _head_names(model: nn.Module) -> frozenset[str]:
     """Name the classifier modules: as timm states them, else the last linear module."""
     stated = (getattr(model, "pretrained_cfg", None) or {}).get("classifier")

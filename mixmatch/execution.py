@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ def resolve_execution(*, device: str, precision: str, threads: int) -> Execution
     """Turn settings into what this machine will do, by capability and never by a timing.
 
     Args:
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``float32`` or ``bfloat16``; auto takes bfloat16 where the processor
             multiplies in it.
         threads: threads of one process on CPU, at least 1.
@@ -26,7 +27,7 @@ def resolve_execution(*, device: str, precision: str, threads: int) -> Execution
         ConfigError: CUDA is asked for and there is none.
     """
     has_cuda = torch.cuda.is_available()
-    if device.startswith("cuda") and not has_cuda:
+    if device == "cuda" and not has_cuda:
         raise ConfigError(
             f"engine.device must be auto or cpu on a machine without CUDA, got {device}."
         )
@@ -38,21 +39,34 @@ def resolve_execution(*, device: str, precision: str, threads: int) -> Execution
         precision=chosen,
         threads=0 if on_cuda else threads,
         weight_gradient="taps" if by_taps else "native",
+        versions=network_versions(),
     )
+
+
+def network_versions() -> dict[str, str]:
+    """Return the versions of torch and timm without the suffix of their build."""
+    return {name: version(name).partition("+")[0] for name in ("torch", "timm")}
 
 
 @contextmanager
 def computing(execution: Execution) -> Iterator[torch.device]:
-    """Run the body with ``execution``'s threads and exact float32, and restore both afterwards."""
-    before, tf32 = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32
+    """Run the body with ``execution``'s threads, exact float32 and repeatable kernels.
+
+    What was set before is restored afterwards.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    threads, tf32 = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
+    repeatable = (cudnn.deterministic, cudnn.benchmark)
     if execution.threads:
         torch.set_num_threads(execution.threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
+    matmul.allow_tf32, cudnn.allow_tf32 = False, False
+    cudnn.deterministic, cudnn.benchmark = True, False
     try:
         yield torch.device(execution.device)
     finally:
-        torch.set_num_threads(before)
-        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.set_num_threads(threads)
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
+        cudnn.deterministic, cudnn.benchmark = repeatable
 
 
 def autocast_of(execution: Execution) -> Autocast:

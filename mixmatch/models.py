@@ -110,6 +110,12 @@ def pretrained_normalization(architecture: str) -> tuple[tuple[float, ...], tupl
     return tuple(config.mean), tuple(config.std)
 
 
+def pretrained_num_classes(architecture: str) -> int | None:
+    """Return how many classes timm's pretrained weights tell apart; None: timm does not say."""
+    config = _pretrained_config(architecture)
+    return None if config is None else config.num_classes
+
+
 def pretrained_identity(architecture: str) -> dict[str, str]:
     """Return what names timm's pretrained weights: their tag, and where they come from.
 

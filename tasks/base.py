@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mixmatch.checkpoints import load_state_, read_state
+from mixmatch.checkpoints import head_tensors, load_state_, read_state
+from mixmatch.errors import CheckpointError
 from mixmatch.evaluation import evaluate
 from mixmatch.execution import autocast_of, computing, fast_training
 from mixmatch.images import ordered_batches, shuffled_batches
 from mixmatch.layers import prunable_layers
-from mixmatch.models import build_model, count_parameters
+from mixmatch.models import build_model, count_parameters, pretrained_num_classes
 from mixmatch.records import Accuracy, BaseRecord
 from mixmatch.training import train
 from tasks.checkpoint import LocatedCheckpoint
@@ -56,17 +57,8 @@ def _trained_network(
 ) -> nn.Module:
 
     torch.manual_seed(job.seed)
-    from_timm = checkpoint is not None and checkpoint.path is None
-    model = build_model(job.spec, pretrained=from_timm)
-    replaced: tuple[str, ...] = ()
-    if checkpoint is not None and checkpoint.path is not None:
-        path = Path(checkpoint.path)
-        replaced = load_state_(
-            model,
-            read_state(path),
-            allow_new_head=job.settings.allow_new_head,
-            source=checkpoint.label,
-        )
+    model = build_model(job.spec, pretrained=checkpoint is not None and checkpoint.path is None)
+    replaced = _replaced_head(job, checkpoint, model) if checkpoint else ()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     if checkpoint is None:
         _train(job, model, site, parameters=None)
@@ -76,10 +68,35 @@ def _trained_network(
     return model.eval()
 
 
+def _replaced_head(
+    job: BaseJob, checkpoint: LocatedCheckpoint, model: nn.Module
+) -> tuple[str, ...]:
+    """Load a checkpoint file into ``model``; name the head's tensors if they have to be trained."""
+    if checkpoint.path is not None:
+        return load_state_(
+            model,
+            read_state(Path(checkpoint.path)),
+            allow_new_head=job.settings.allow_new_head,
+            source=checkpoint.label,
+        )
+    num_classes = pretrained_num_classes(job.spec.architecture)
+    if num_classes == job.spec.num_classes:
+        return ()
+    if not job.settings.allow_new_head:
+        raise CheckpointError(
+            f"model.checkpoint {checkpoint.label} tells {num_classes} classes apart and the data "
+            f"set has {job.spec.num_classes}; set model.allow_new_head to train a new head."
+        )
+    return head_tensors(model)
+
+
 def _train(
     job: BaseJob, model: nn.Module, site: Site, *, parameters: tuple[str, ...] | None
 ) -> None:
-    """Train ``model`` in place: all of it, or only the named ``parameters``."""
+    """Train ``model`` in place: all of it, or only the named ``parameters``.
+
+    Batch-norm statistics follow the new data either way.
+    """
     settings = job.settings.train
     images = open_split(site.open_store(), job.data, "train", job.execution.device)
     batches = shuffled_batches(

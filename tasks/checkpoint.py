@@ -1,5 +1,6 @@
 """Where the base network's trained weights come from: a file, timm, or the model registry."""
 
+import json
 from pathlib import Path
 
 from mixmatch.config import ModelSettings
@@ -71,4 +72,20 @@ def _registered(source: str, site: Site) -> LocatedCheckpoint:
     folder = site.open_workspace().root / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     path = download_weights(site, source, folder)
-    return LocatedCheckpoint(label=source, digest=file_digest(path), path=str(path))
+    mean, std = _normalization_of(path)
+    return LocatedCheckpoint(
+        label=source, digest=file_digest(path), path=str(path), mean=mean, std=std
+    )
+
+
+def _normalization_of(path: Path) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return the normalization that a pruned network of ours was trained with, if it is one."""
+    from safetensors import safe_open  # noqa: PLC0415  heavy
+
+    if path.suffix != ".safetensors":
+        return None, None
+    with safe_open(path, framework="numpy") as file:
+        stated = file.metadata() or {}
+    if not {"mean", "std"} <= stated.keys():
+        return None, None
+    return tuple(json.loads(stated["mean"])), tuple(json.loads(stated["std"]))

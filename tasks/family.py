@@ -1,6 +1,7 @@
 """From finished members to the family: the front, how sure it is, and what is registered."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,29 +73,43 @@ def _points(members: Sequence[Member]) -> dict[str, list[Member]]:
     return points
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is true of a configuration, whatever the seed."""
+
+    on_front: bool
+    mean_validation: float
+    front_share: float
+
+
 def _verdicts(
     points: Mapping[str, Sequence[Member]], records: Mapping[str, MemberRecord]
-) -> dict[str, tuple[bool, float]]:
-    """Say of each point whether it is on the front, and in which share of resamples."""
+) -> dict[str, _Verdict]:
+    """Compare the configurations at the mean of their finished seeds."""
     if not points:
         return {}
-    trade_offs, correct = [], []
-    for name, members in points.items():
-        of_point = [records[member.job.key] for member in members]
-        right = _mean_correct(of_point)
-        correct.append(right)
-        sparsity = sum(record.sparsity for record in of_point) / len(of_point)
-        accuracy = sum(record.validation.value for record in of_point) / len(of_point)
-        trade_offs.append(TradeOff(name, sparsity, accuracy))
-    shares = front_shares(trade_offs, np.stack(correct))
-    kept = on_front(trade_offs)
-    return dict(zip(points, zip(kept, shares, strict=True), strict=True))
+    of_points = [[records[member.job.key] for member in members] for members in points.values()]
+    trade_offs = [_trade_off(name, of) for name, of in zip(points, of_points, strict=True)]
+    shares = front_shares(trade_offs, np.stack([_mean_correct(of) for of in of_points]))
+    verdicts = zip(on_front(trade_offs), trade_offs, shares, strict=True)
+    return {point.name: _Verdict(kept, point.accuracy, share) for kept, point, share in verdicts}
 
 
-def _mean_correct(records: Sequence[MemberRecord]) -> NDArray[np.float64]:
-    """Return, per validation image, the fraction of seeds that classified it correctly."""
-    right = [unpack_correct(record.validation) for record in records]
-    mean: NDArray[np.float64] = np.stack(right).mean(axis=0)
+def _trade_off(name: str, records: Sequence[MemberRecord]) -> TradeOff:
+    """Average by whole numbers, so that equal points are equal whatever the order of seeds."""
+    num_nonzero = sum(record.num_nonzero for record in records)
+    num_correct = sum(record.validation.num_correct for record in records)
+    return TradeOff(
+        name,
+        sparsity=1 - num_nonzero / sum(record.num_weights for record in records),
+        accuracy=num_correct / sum(record.validation.num_images for record in records),
+    )
+
+
+def _mean_correct(records: Sequence[MemberRecord]) -> NDArray[np.generic]:
+    """Return, per validation image, how many seeds (or which part of them) were right."""
+    right = np.stack([unpack_correct(record.validation) for record in records])
+    mean: NDArray[np.float64] = right.sum(axis=0) / len(records)
     return mean
 
 
@@ -102,7 +117,7 @@ def _result(
     member: Member,
     record: MemberRecord,
     base: BaseRecord,
-    verdict: tuple[bool, float],
+    verdict: _Verdict,
     cached: frozenset[str],
 ) -> Result:
     return Result(
@@ -113,7 +128,8 @@ def _result(
         member=record,
         accuracy_drop=base.test.value - record.test.value,
         cached=member.job.key in cached,
-        on_front=verdict[0],
-        front_share=verdict[1],
+        on_front=verdict.on_front,
+        mean_validation=verdict.mean_validation,
+        front_share=verdict.front_share,
         key=member.job.key,
     )

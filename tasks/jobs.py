@@ -5,6 +5,7 @@ step's record in the store and Prefect's cache key. Raise ``step_version`` when 
 of a step changes its numbers. A job holds digests and settings, never a path or a tensor.
 """
 
+from importlib.metadata import version
 from typing import ClassVar
 
 from mixmatch.config import DataSettings, FineTuneSettings, ModelSettings, RangeSettings
@@ -49,6 +50,7 @@ class FetchJob(Job):
         source_digest: SHA-256 that stands for the content of the source.
         calibration_fraction: part of the training images.
         seed: of the splits.
+        versions: of the package that decodes and resizes.
     """
 
     step: ClassVar[str] = "fetch"
@@ -58,6 +60,7 @@ class FetchJob(Job):
     source_digest: str
     calibration_fraction: float
     seed: int
+    versions: dict[str, str]
 
 
 class BaseJob(Job):
@@ -118,10 +121,12 @@ class PlanJob(Job):
         ranges: the ranges section.
         strategies: names, in order.
         seed: of the random baseline; 0 where it is not used.
+        versions: of the packages that name the layers.
     """
 
     step: ClassVar[str] = "plan"
     kind: ClassVar[type[Record]] = PlanRecord
+    step_version: ClassVar[int] = 2
 
     base: Artifact
     spec: ModelSpec
@@ -129,6 +134,12 @@ class PlanJob(Job):
     ranges: RangeSettings
     strategies: tuple[str, ...]
     seed: int
+    versions: dict[str, str]
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """As of every job, and the order of the layer patterns: the first that matches wins."""
+        return {**super().inputs, "layer_patterns": list(self.ranges.layers)}
 
 
 class MemberJob(Job):
@@ -172,6 +183,7 @@ def data_job(
         source_digest=source_digest,
         calibration_fraction=calibration_fraction,
         seed=seed,
+        versions={"pillow": version("pillow")},
     )
 
 

@@ -1,15 +1,14 @@
 """From a run file and the records so far to the next job: what each step is asked to do."""
 
-import os
 from dataclasses import dataclass
 
-import psutil
+import joblib
 
 from mixmatch.baselines import BASELINES
-from mixmatch.config import EngineSettings, RunConfig
+from mixmatch.config import EngineSettings, FineTuneSettings, RunConfig
 from mixmatch.criteria import CRITERIA
 from mixmatch.errors import ConfigError
-from mixmatch.execution import resolve_execution
+from mixmatch.execution import network_versions, resolve_execution
 from mixmatch.records import (
     BaseRecord,
     DataRecord,
@@ -21,7 +20,7 @@ from mixmatch.records import (
 from mixmatch.signals import Signal
 from mixmatch.strategies import METHOD_TEN
 from tasks.checkpoint import LocatedCheckpoint
-from tasks.jobs import BaseJob, MemberJob, PlanJob, SensitivityJob
+from tasks.jobs import BaseJob, MemberJob, PlanJob, SensitivityJob, member_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,12 @@ class Member:
     @property
     def label(self) -> str:
         """Name for tables, bars and runs, for example ``balanced/magnitude/0``."""
-        return f"{self.strategy}/{self.criterion}/{self.seed}"
+        return member_label(self.strategy, self.criterion, self.seed)
 
 
 def lone_execution(engine: EngineSettings) -> Execution:
     """Say how the steps that run alone (base, sensitivity) compute: on all processors."""
-    physical = psutil.cpu_count(logical=False) or 1
-    threads = min(physical, len(os.sched_getaffinity(0)))
+    threads = joblib.cpu_count(only_physical_cores=True)  # no more than a container may use
     return resolve_execution(device=engine.device, precision=engine.precision, threads=threads)
 
 
@@ -104,6 +102,7 @@ def plan_job(config: RunConfig, base: BaseRecord, scores: SensitivityRecord) -> 
         ranges=config.ranges,
         strategies=config.strategies or METHOD_TEN,
         seed=config.seed if "random" in config.ranges.baselines else 0,
+        versions=network_versions(),
     )
 
 
@@ -179,11 +178,18 @@ def _member_job(
         criterion=criterion,
         scores=scores.artifact if reads_scores else None,
         num_pruned={},
-        fine_tune=config.fine_tune,
+        fine_tune=_true_settings(config.fine_tune),
         augmentation=_augmentation(config, data) if config.fine_tune.max_epochs else "none",
         seed=0,
         execution=member_execution(config.engine),
     )
+
+
+def _true_settings(settings: FineTuneSettings) -> FineTuneSettings:
+    """Leave out what an untrained member does not read."""
+    if settings.max_epochs:
+        return settings
+    return FineTuneSettings(max_epochs=0, batch_norm_images=settings.batch_norm_images)
 
 
 def _also(member: Member, strategy: str) -> Member:

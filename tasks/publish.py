@@ -11,10 +11,12 @@ from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
 from mixmatch.records import BaseRecord, DataRecord, FamilyRecord, PlanRecord, Record
 from tasks.family import registered
+from tasks.jobs import member_label
 from tasks.orders import Member
 from tasks.report import write_report
+from tasks.run_file import settings_digest
 from tasks.site import Site
-from tasks.tracking import close_run, open_run, record_result, register_front
+from tasks.tracking import close_run, fail_run, open_run, record_result, register_front
 from tasks.versioning import version_files
 
 
@@ -51,15 +53,25 @@ def open_tracking(
         key=key,
         config=config,
         data=data,
-        tags=_digests(data, base),
+        tags={
+            **_digests(data, base),
+            "settings.digest": settings_digest(config),
+            **{f"execution.{k}": str(v) for k, v in members[0].job.execution if k != "versions"},
+            **{f"version.{k}": v for k, v in members[0].job.execution.versions.items()},
+        },
     )
     return opened.run_id
+
+
+def fail_tracking(run_id: str, site: Site) -> None:
+    """End the parent run as failed because something after its opening went wrong."""
+    fail_run(site, run_id)
 
 
 def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
     """Write every result as a child run, once."""
     for result in family.results:
-        name = f"{result.strategy}/{result.criterion}/{result.seed}"
+        name = member_label(result.strategy, result.criterion, result.seed)
         record_result(site, run_id, result, name=name)
 
 

@@ -36,7 +36,9 @@ def settings_digest(config: RunConfig) -> str:
     that a later version adds.
     """
     settings = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return json_digest(settings)
+    # JSON objects have no order, and of layer patterns the first that matches wins.
+    patterns = list(config.ranges.layers)
+    return json_digest(settings | ({"layer_patterns": patterns} if patterns else {}))
 
 
 def effective_yaml(config: RunConfig) -> str:

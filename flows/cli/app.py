@@ -11,6 +11,7 @@ import typer
 
 from flows.cli import doctor, pages, registry, runs, steps
 from flows.cli.failures import ReportingCommand
+from tasks.quiet import apply_offline_environment
 
 _HELP = """Compress a trained vision network into a family of sparse ones.
 
@@ -45,6 +46,7 @@ for _name, _function in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    apply_offline_environment()
     try:
         app(prog_name="mixmatch")
     finally:

@@ -48,7 +48,7 @@ class FineTuneSettings(Settings):
         20, ge=0, description="Early stopping may end sooner; 0 gives an instant family."
     )
     patience: int = Field(3, ge=1, description="Epochs without a better validation accuracy.")
-    batch_size: int = Field(128, ge=1, description="Images per step.")
+    batch_size: int = Field(128, ge=2, description="Images per step.")
     batch_norm_images: int = Field(
         2048, ge=0, description="Images to re-estimate batch-norm statistics with; 0: off."
     )

@@ -17,7 +17,7 @@ class TrainSettings(Settings):
     schedule: Literal["one_cycle", "constant"] = Field(
         "one_cycle", description="Course of the step size."
     )
-    batch_size: int = Field(128, ge=1, description="Images per step.")
+    batch_size: int = Field(128, ge=2, description="Images per step.")
 
 
 class ModelSettings(Settings):

@@ -18,7 +18,7 @@ CriterionName = Literal["magnitude", "gradient", "product"]
 # Becomes a folder, a registered model and a Prefect name: no separators, no shell characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_DEVICE = re.compile(r"auto|cpu|cuda")
 
 
 class RegisterSettings(Settings):
@@ -41,9 +41,7 @@ class EngineSettings(Settings):
         "auto", description="Worker processes, 1 to 256; auto: processors / threads_per_job."
     )
     threads_per_job: int = Field(1, ge=1, le=256, description="Threads of one job, CPU only.")
-    device: str = Field(
-        "auto", description="auto, cpu, cuda or cuda:N; auto: cuda where there is one."
-    )
+    device: str = Field("auto", description="auto, cpu or cuda; auto: cuda where there is one.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor computes in it, else float32."
     )
@@ -62,7 +60,7 @@ class EngineSettings(Settings):
     @classmethod
     def _device_is_known(cls, device: str) -> str:
         if not _DEVICE.fullmatch(device):
-            raise ValueError(f"must be auto, cpu, cuda or cuda:N, got {device!r}")
+            raise ValueError(f"must be auto, cpu or cuda, got {device!r}")
         return device
 
 
@@ -113,6 +111,13 @@ class RunConfig(Settings):
         if values is not None and len(set(values)) < len(values):
             raise ValueError(f"must not name anything twice, got {list(values)}")
         return values
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_a_folder(cls, store: str | None) -> str | None:
+        if store is not None and "://" in store:
+            raise ValueError(f"must be a folder, not an address, got {store!r}")
+        return store
 
     @model_validator(mode="after")
     def _folder_has_a_root(self) -> Self:

@@ -68,6 +68,7 @@ class Result(Record):
         accuracy_drop: the base's test accuracy minus this one's, a fraction.
         cached: whether it was found in the store.
         on_front: whether it is Pareto-optimal over (validation accuracy, sparsity).
+        mean_validation: validation accuracy of its configuration, the mean over seeds, a fraction.
         front_share: share of bootstrap resamples of the validation images in which it is.
         key: digest of the job's inputs.
     """
@@ -80,6 +81,7 @@ class Result(Record):
     accuracy_drop: float
     cached: bool
     on_front: bool
+    mean_validation: float
     front_share: float
     key: str
 

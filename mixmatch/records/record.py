@@ -42,12 +42,14 @@ class Execution(Record):
         threads: threads of one process on CPU; 0 on an accelerator.
         weight_gradient: ``native``, or ``taps`` where a matrix product per filter tap replaces
             oneDNN's kernel on small images (x86 processors without AVX-512, float32).
+        versions: of torch and timm, which decide the last bits too.
     """
 
     device: str
     precision: str
     threads: int
     weight_gradient: str
+    versions: dict[str, str]
 
 
 class Accuracy(Record):

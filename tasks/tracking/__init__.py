@@ -8,7 +8,7 @@ from tasks.tracking.connection import connect, prepare_tracking
 from tasks.tracking.download import download_weights
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
 from tasks.tracking.results import record_result
-from tasks.tracking.runs import OpenRun, close_run, open_run
+from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 
 __all__ = [
     "MOST_ACCURATE",
@@ -19,6 +19,7 @@ __all__ = [
     "close_run",
     "connect",
     "download_weights",
+    "fail_run",
     "list_models",
     "open_run",
     "prepare_tracking",

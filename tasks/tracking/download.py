@@ -1,5 +1,6 @@
 """Weights for a run's base network, fetched from MLflow, never through pickle."""
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
         model = Model.load(str(place))
         artifacts = model.flavors.get("python_function", {}).get("artifacts", {})
         if PACKED_ARTIFACT in artifacts:
-            return _unpacked(place / artifacts[PACKED_ARTIFACT]["path"], scratch)
+            return _unpacked(_inside(place, artifacts[PACKED_ARTIFACT]["path"], uri), scratch)
         if "pytorch" in model.flavors:
             return _exported(place, model, uri, scratch)
     files = [place] if place.is_file() else sorted(place.rglob("*"))
@@ -100,18 +101,32 @@ def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
     return weights[0]
 
 
+def _inside(place: Path, relative: str, uri: str) -> Path:
+    """Return a path that a model's own description names; it must not lead out of the model."""
+    path = (place / relative).resolve()
+    if not path.is_relative_to(place.resolve()):
+        raise CheckpointError(f"{uri} must name files of its own only, got {relative!r}.")
+    return path
+
+
 def _unpacked(packed: Path, scratch: Path) -> Path:
     from mixmatch.packed import read_packed  # noqa: PLC0415  torch takes seconds
 
-    return _save(read_packed(packed).state, scratch)
+    content = read_packed(packed)
+    normalization = {"mean": json.dumps(content.spec.mean), "std": json.dumps(content.spec.std)}
+    return _save(content.state, scratch, normalization)
 
 
 def _exported(place: Path, model: "Model", uri: str, scratch: Path) -> Path:
     """Take the state out of a torch.export archive; pickled modules are refused."""
     import mlflow.pytorch  # noqa: PLC0415  takes seconds
 
-    # MLflow records the format nowhere else.
-    if not (place / model.flavors["pytorch"]["model_data"] / "model.pt2").is_file():
+    # MLflow records the format nowhere else. Beside an export it would follow a pickle's file, and
+    # put the model's own code folder on Python's path.
+    flavor = model.flavors["pytorch"]
+    data = _inside(place, flavor["model_data"], uri)
+    runs_code = (data / "model.pth").exists() or (data / "pickle_module_info.txt").exists()
+    if flavor.get("code") or runs_code or not (data / "model.pt2").is_file():
         raise CheckpointError(
             f"{uri} must be a model that was saved with serialization_format='pt2', not a pickle, "
             "which runs code when it is loaded; save it so, or log a .safetensors file."
@@ -119,9 +134,12 @@ def _exported(place: Path, model: "Model", uri: str, scratch: Path) -> Path:
     return _save(mlflow.pytorch.load_model(str(place)).state_dict(), scratch)
 
 
-def _save(state: "Mapping[str, Tensor]", scratch: Path) -> Path:
+def _save(
+    state: "Mapping[str, Tensor]", scratch: Path, metadata: dict[str, str] | None = None
+) -> Path:
     from safetensors.torch import save_file  # noqa: PLC0415  torch takes seconds
 
     file = scratch / "state.safetensors"
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)
+    tensors = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    save_file(tensors, file, metadata)
     return file

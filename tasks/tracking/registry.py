@@ -136,8 +136,8 @@ def _register(
 def _point_aliases(
     client: "MlflowClient", name: str, front: Sequence[Result], versions: Mapping[str, int]
 ) -> None:
-    best = max(front, key=lambda x: (x.member.validation.value, x.member.sparsity))
-    smallest = min(front, key=lambda x: (x.member.artifact.size_bytes, -x.member.validation.value))
+    best = max(front, key=lambda x: (x.mean_validation, x.member.sparsity))
+    smallest = min(front, key=lambda x: (x.member.artifact.size_bytes, -x.mean_validation))
     now = client.get_registered_model(name).aliases
     for alias, result in ((MOST_ACCURATE, best), (SMALLEST, smallest)):
         version = versions[result.key]

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from mixmatch.config import RunConfig
 from mixmatch.config.fields import Settings
 from mixmatch.records import DataRecord, FamilyRecord, Record
+from tasks.run_file import effective_yaml
 from tasks.site import Site
 from tasks.tracking.connection import connect, ensure_experiment, locked
 from tasks.tracking.repeatable import FINISHED, KEY_TAG, find_run, now_ms, put
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 SPARSE = 0.8
 
 _OPENED_TAG = "mixmatch.opened_ms"
+_FAILED_TAG = "mixmatch.failed"
 _DIGEST_LENGTH = 36  # of a data set; MLflow's limit
 
 
@@ -69,8 +69,7 @@ def open_run(
     run_id = run.info.run_id
     put(client, run, params=flat_settings(config), tags={_OPENED_TAG: str(now_ms()), **tags})
     client.log_inputs(run_id, datasets=[_input_of(data)])
-    settings = config.model_dump(mode="json", by_alias=True)
-    client.log_text(run_id, yaml.safe_dump(settings, sort_keys=False), "run.yaml")
+    client.log_text(run_id, effective_yaml(config), "run.yaml")
     return OpenRun(run_id=run_id, already_finished=False)
 
 
@@ -99,7 +98,9 @@ def close_run(
         return
     opened = int(run.data.tags.get(_OPENED_TAG, run.info.start_time))
     seconds = (now_ms() - opened) / 1000
-    reasons = {"mixmatch.failed": json.dumps(family.failed)} if family.failed else {}
+    reasons = {_FAILED_TAG: json.dumps(family.failed)} if family.failed else {}
+    if not reasons and _FAILED_TAG in run.data.tags:
+        client.delete_tag(run_id, _FAILED_TAG)  # of an attempt that this one completes
     put(
         client,
         run,
@@ -110,6 +111,13 @@ def close_run(
     for name, pointer in pointers.items():
         client.log_artifact(run_id, str(pointer), f"dvc/{name}")
     client.set_terminated(run_id, "FAILED" if failed else FINISHED)
+
+
+def fail_run(site: Site, run_id: str) -> None:
+    """End a run as failed, unless it has finished: what it holds stays, and it can be resumed."""
+    client = connect(site)
+    if client.get_run(run_id).info.status != FINISHED:
+        client.set_terminated(run_id, "FAILED")
 
 
 def flat_settings(settings: Settings) -> dict[str, str]:

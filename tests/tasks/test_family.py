@@ -10,6 +10,9 @@ from tasks.jobs import MemberJob
 from tasks.orders import Member
 
 NUM_IMAGES, NUM_WEIGHTS = 40, 1000
+EXECUTION = Execution(
+    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+)
 
 
 def accuracy_of(num_correct):
@@ -41,9 +44,7 @@ def member(tiny_base, tiny_data):
             fine_tune=FineTuneSettings(),
             augmentation="none",
             seed=seed,
-            execution=Execution(
-                device="cpu", precision="float32", threads=1, weight_gradient="native"
-            ),
+            execution=EXECUTION,
         )
         return Member(strategy, also, criterion, seed, job)
 
@@ -101,14 +102,14 @@ def test_a_result_carries_the_facts_of_its_member(assembled, member):
 
 
 def test_accuracy_on_test_decides_nothing(tiny_base, member):
-    lucky, sound = member("lucky", 500), member("sound", 500)
-    records = {"a": record_of(lucky, 10, test=0.99), "b": record_of(sound, 30, test=0.01)}
-    pairs = {lucky.job.key: records["a"]} | {sound.job.key: records["b"]}
-    # Equal jobs have one key: another criterion makes them two.
-    other = member("lucky", 500, criterion="product")
-    pairs[other.job.key] = records["a"]
-    family = assemble("t", tiny_base, [sound, other], pairs, cached=frozenset(), failed={})
+    sound, lucky = member("sound", 500), member("lucky", 500, criterion="product")
+    records = {
+        sound.job.key: record_of(sound, 30, test=0.01),
+        lucky.job.key: record_of(lucky, 10, test=0.99),
+    }
+    family = assemble("tiny", tiny_base, [sound, lucky], records, cached=frozenset(), failed={})
     assert [result.on_front for result in family.results] == [True, False]
+    assert [result.strategy for result in registered(family)] == ["sound"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -126,7 +127,7 @@ def test_the_front_is_what_an_independent_count_finds(assembled, member, seed):
 
 
 def test_the_mean_of_the_seeds_decides(assembled, member):
-    # "even" has the best single seed, "steady" the better mean.
+    # Uneven has the best single seed, steady the better mean.
     steady = [(member("steady", 500, seed=s), 30) for s in (0, 1)]
     uneven = [(member("uneven", 400, seed=0), 39), (member("uneven", 400, seed=1), 10)]
     family = assembled(*steady, *uneven)
@@ -136,6 +137,20 @@ def test_the_mean_of_the_seeds_decides(assembled, member):
         ("uneven", False),
         ("uneven", False),
     ]
+
+
+def test_every_seed_carries_the_mean_of_its_configuration(assembled, member):
+    results = assembled(*((member("a", 500, seed=s), 20 + 4 * s) for s in (0, 1))).results
+    assert [result.mean_validation for result in results] == [0.55, 0.55]  # 44 of 80
+
+
+def test_the_order_of_seeds_cannot_break_a_tie(assembled, member):
+    numbers = (1, 2, 3)  # the mean of their accuracies, as floats, depends on the order
+    pairs = [(member("a", 500, seed=s), x) for s, x in enumerate(numbers)]
+    pairs += [
+        (member("b", 500, seed=s, criterion="product"), x) for s, x in enumerate(numbers[::-1])
+    ]
+    assert all(result.on_front for result in assembled(*pairs).results)
 
 
 def test_the_best_seed_on_validation_is_registered(assembled, member):

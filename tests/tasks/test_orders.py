@@ -2,9 +2,16 @@ import pytest
 
 from mixmatch.config import RunConfig
 from mixmatch.errors import ConfigError
-from mixmatch.records import Artifact, SensitivityRecord
+from mixmatch.records import Artifact, ObservationRecord, SensitivityRecord
 from tasks.checkpoint import LocatedCheckpoint
-from tasks.orders import base_job, member_execution, members, plan_job, sensitivity_job
+from tasks.orders import (
+    base_job,
+    member_execution,
+    members,
+    plan_job,
+    references,
+    sensitivity_job,
+)
 
 SCORES = SensitivityRecord(
     artifact=Artifact(digest="5" * 64, size_bytes=3), num_images=50, seconds=1.0
@@ -58,6 +65,15 @@ def test_all_seeds_are_one_member_where_nothing_is_trained(members_of):
         ("dense", (), 0),
         ("balanced", ("percentile_50",), 0),
     ]
+
+
+def test_where_nothing_is_trained_its_settings_leave_the_key(members_of):
+    one, other = (
+        members_of(fine_tune={"max_epochs": 0, "learning_rate": rate}) for rate in (0.1, 0.2)
+    )
+    off = members_of(fine_tune={"max_epochs": 0, "batch_norm_images": 0})
+    assert [x.job.key for x in one] == [x.job.key for x in other]
+    assert {x.job.key for x in one}.isdisjoint(x.job.key for x in off)
 
 
 def test_where_nothing_is_trained_no_augmentation_is_asked_for(members_of):
@@ -145,3 +161,20 @@ def test_the_seed_is_an_input_of_the_plan_only_with_the_random_baseline(tiny_bas
     drawn = config_of(seed=5, ranges={"baselines": ["random"]})
     assert plan_job(seeded, tiny_base, SCORES).seed == 0
     assert plan_job(drawn, tiny_base, SCORES).seed == 5
+
+
+def test_references_are_the_global_baselines_at_the_largest_target(tiny_data, tiny_base, tiny_plan):
+    seen = [
+        ObservationRecord(baseline=name, target=target, num_pruned={"conv": round(1000 * target)})
+        for name in ("MAG", "SNIP")
+        for target in (0.7, 0.9)
+    ]
+    plan = tiny_plan.model_copy(update={"observations": tuple(seen)})
+    config = config_of(fine_tune={"max_epochs": 5})
+    found = references(config, tiny_data, tiny_base, SCORES, plan)
+    assert [(x.label, x.job.num_pruned) for x in found] == [
+        ("MAG at 0.9/MAG/0", {"conv": 900}),
+        ("SNIP at 0.9/SNIP/0", {"conv": 900}),
+    ]
+    assert [x.job.scores for x in found] == [None, SCORES.artifact]
+    assert {x.job.fine_tune.max_epochs for x in found} == {0}

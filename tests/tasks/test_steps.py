@@ -27,7 +27,9 @@ SPEC = ModelSpec(
     std=(0.25, 0.25, 0.25),
     classes=("circle", "square", "star"),
 )
-EXECUTION = Execution(device="cpu", precision="float32", threads=1, weight_gradient="native")
+EXECUTION = Execution(
+    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+)
 SPLITS = {"train": (0, 40), "calibration": (40, 48), "validation": (48, 64), "test": (64, 80)}
 
 
@@ -74,7 +76,7 @@ def member(inputs):
         values = {
             "criterion": "magnitude",
             "scores": None,
-            "num_pruned": {name: 0 for name in names} | {"conv1.0": 216},
+            "num_pruned": dict.fromkeys(names, 0) | {"conv1.0": 216},
             "fine_tune": FineTuneSettings(max_epochs=0),
             "augmentation": "none",
             "seed": 0,
@@ -107,6 +109,7 @@ def test_the_plan_lists_strategies_as_they_were_asked_for(site, inputs, sensitiv
         ranges=RangeSettings(baselines=("MAG", "SNIP")),
         strategies=("balanced", "aggressive"),
         seed=0,
+        versions={},
     )
     plan = make_plan(job=job, site=site)
     assert [strategy.name for strategy in plan.strategies] == ["balanced", "aggressive"]
@@ -157,7 +160,7 @@ def test_scores_that_are_not_numbers_name_their_layer_and_leave_no_record(
 def test_a_member_whose_scores_are_gone_says_which_file(site, member):
     gone = Artifact(digest="0" * 64, size_bytes=7)
     job = member(criterion="gradient", scores=gone)
-    with pytest.raises(ArtifactError, match="must hold 0{64} with 7 bytes, found nothing"):
+    with pytest.raises(ArtifactError, match=r"must hold 0{64} with 7 bytes, found nothing"):
         make_member(job=job, site=site, label="half/gradient/0")
 
 

@@ -32,6 +32,7 @@ def family(tiny_base, half_right):
         accuracy_drop=0.05,
         cached=False,
         on_front=True,
+        mean_validation=0.9,
         front_share=0.9,
         key="k1",
     )

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import pickle
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,6 +22,7 @@ data: {name: digits, image_size: 16, train_limit: 64}
 model: {architecture: test_resnet, train: {epochs: 1}}
 ranges: {baselines: [MAG]}
 """
+MISSING = ("model.checkpoint=nothing.pt",)
 DATA = ("fetch",)
 ALL_BEFORE_THE_PLAN = ("base", "fetch", "sensitivity")
 NO_SUCH_FILE = (
@@ -53,11 +55,6 @@ def cut_image(folder):
     write_images(folder)
     file = folder / "images" / "dog" / "7.png"
     file.write_bytes(file.read_bytes()[:-20])
-
-
-def text_as_image(folder):
-    write_images(folder)
-    (folder / "images" / "dog" / "7.png").write_text("no image")
 
 
 def cut_gzip(folder):
@@ -151,13 +148,6 @@ CASES = [
         **IMAGES,
     ),
     Case(
-        "a text that is called an image",
-        "{}/images/dog/7.png must be an image that can be decoded, but: cannot identify image file "
-        "'{}/images/dog/7.png'; remove or replace it.",
-        make=text_as_image,
-        **IMAGES,
-    ),
-    Case(
         "a truncated .gz",
         "{}/fashion/train-images-idx3-ubyte.gz must be a complete gzip file of Fashion-MNIST, but "
         "it is truncated or corrupt (Compressed file ended before the end-of-stream marker was "
@@ -166,24 +156,17 @@ CASES = [
         make=cut_gzip,
     ),
     Case(
-        "classes that the data set has not",
-        "data.classes must name every class of the data set once, got 2 names for 10 classes: "
-        "missing '0', '1', '2', '3', '4' and 5 more; unknown 'a', 'b'.",
-        command="fetch",
-        overrides=("data.classes=[a, b]",),
-    ),
-    Case(
         "a store that is a file",
         "store must be a folder that can be written, got 'run.yaml' (File exists).",
         command="fetch",
         overrides=("store=run.yaml",),
     ),
-    Case("a missing checkpoint", NO_SUCH_FILE, overrides=("model.checkpoint=nothing.pt",)),
+    Case("a missing checkpoint", NO_SUCH_FILE, overrides=MISSING),
     Case(
         "a missing checkpoint of a whole run",
         NO_SUCH_FILE,
         command="run",
-        overrides=("model.checkpoint=nothing.pt",),
+        overrides=MISSING,
     ),
     Case(
         "a checkpoint of another architecture",
@@ -250,13 +233,6 @@ CASES = [
         done=DATA,
     ),
     Case(
-        "an argument that the architecture refuses",
-        "test_resnet does not take 16 x 16 x 3 images with {'depth': 3}: ResNet.__init__() got an "
-        "unexpected keyword argument 'depth'.",
-        overrides=("model.arguments={depth: 3}",),
-        done=DATA,
-    ),
-    Case(
         "a normalization for other channels",
         "data.channels must be 3 with the normalization of timm:test_resnet, got 1; set "
         "data.normalization otherwise.",
@@ -286,8 +262,8 @@ def test_what_is_wrong_ends_in_one_sentence(mixmatch, tmp_path, case):
     lines = result.stderr.splitlines()
     assert lines[-1] == case.sentence.replace("{}", str(tmp_path))
     assert (result.exit_code, result.stdout) == (2, "")
-    # Before it stand only the lines that open and close a stage.
-    assert all(x.endswith(" ...") or " done in " in x or " failed after " in x for x in lines[:-1])
+    stage = re.compile(r".+ \.\.\.|\w+ (done in|failed after) \d+\.\d s")
+    assert all(stage.fullmatch(line) for line in lines[:-1])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -301,7 +277,7 @@ def test_cuda_on_a_machine_without_it_ends_in_one_sentence(mixmatch, tmp_path):
 
 
 def call(mixmatch, folder, case):
-    """Call the case's command, and check what it leaves: only steps that were finished."""
+    """Call the case's command, and check that it leaves only steps that were finished."""
     (folder / "run.yaml").write_text(RUN_FILE)
     case.make(folder)
     before = {file for file in folder.rglob("*") if file.is_file()}
@@ -310,12 +286,6 @@ def call(mixmatch, folder, case):
     left = {file for file in folder.rglob("*") if file.is_file()} - before
     records = [file for file in left if file.suffix == ".json"]
     assert tuple(sorted(file.parent.name for file in records)) == case.done
-    objects = [file.name for file in left if file not in records]
-    assert sorted(objects) == sorted(x for file in records for x in digests(file))
+    kept = {json.loads(file.read_text())["record"]["artifact"]["digest"] for file in records}
+    assert {file.name for file in left if file not in records} == kept
     return result
-
-
-def digests(file):
-    """Name the stored files of a record."""
-    record = json.loads(file.read_text())["record"]
-    return [record["artifact"]["digest"]]

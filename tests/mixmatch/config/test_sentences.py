@@ -105,7 +105,7 @@ WRONG = [
         True,
         "engine.workers must be auto or a whole number from 1 to 256, got True.",
     ),
-    ("engine/device", "gpu", "engine.device must be auto, cpu, cuda or cuda:N, got 'gpu'."),
+    ("engine/device", "gpu", "engine.device must be auto, cpu or cuda, got 'gpu'."),
     (
         "criteria",
         ["mag"],

@@ -115,6 +115,7 @@ def test_a_failed_run_says_why_and_can_be_finished_later(
     _close(site, parent_run, make_family(make_result()), tmp_path)
     run = client.get_run(parent_run)
     assert (run.info.status, run.data.metrics["num_failed"]) == ("FINISHED", 0)
+    assert "mixmatch.failed" not in run.data.tags
     assert len(client.get_metric_history(parent_run, "num_results")) == 1
 
 
