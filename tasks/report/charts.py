@@ -37,7 +37,8 @@ def trade_off(family: FamilyRecord, split: Split, references: Mapping[str, float
     Args:
         family: the product of a run; fractions on both axes.
         split: whose accuracy. The front is always the one that validation decided.
-        references: further horizontal lines, accuracy by label, fractions.
+        references: further horizontal lines, accuracy by label, fractions. One that lies far from
+            the family is outside the picture, which shows the family in full height.
     """
     criteria = list(dict.fromkeys(result.criterion for result in family.results))
     series = [
@@ -49,10 +50,21 @@ def trade_off(family: FamilyRecord, split: Split, references: Mapping[str, float
     lines |= {f"{escape(name)} {percent(value)}": value for name, value in references.items()}
     layout = {
         "xaxis": {"title": {"text": "sparsity"}, "tickformat": ".0%"},
-        "yaxis": {"title": {"text": f"{split} accuracy"}, "tickformat": ".1%"},
+        "yaxis": {
+            "title": {"text": f"{split} accuracy"},
+            "tickformat": ".1%",
+            "range": _span([base, *(_accuracy(x.member, split) for x in family.results)]),
+        },
         "shapes": [_band(base), *(_line(n, *line) for n, line in enumerate(lines.items()))],
     }
     return {"data": [_front(family.results, split), *series], "layout": layout}
+
+
+def _span(accuracies: Sequence[Accuracy]) -> list[float]:
+    """Return the ends of the accuracy axis: all intervals, and a margin."""
+    low, high = min(x.low for x in accuracies), max(x.high for x in accuracies)
+    margin = 0.1 * (high - low)
+    return [low - margin, high + margin]
 
 
 def front_points(results: Sequence[Result], split: Split) -> list[tuple[float, float]]:

@@ -72,6 +72,7 @@ def _page(
         family=family,
         plan=plan,
         versions=versions,
+        references=references,
         plotly=get_plotlyjs(),
         data={
             "rows": [_row(result, versions, family) for result in family.results],
