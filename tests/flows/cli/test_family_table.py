@@ -19,7 +19,7 @@ def printed():
 def test_each_result_is_a_row_with_the_front_marked(printed, run_summary):
     lines = printed(run_summary).splitlines()
     (front,) = [line for line in lines if "balanced" in line]
-    cells = "* balanced magnitude 0 81.23 97.50 96.25 (94.1 to 97.6) 0.75 8.90 2"
+    cells = "* balanced magnitude 0 81.23 97.50 96.25 (94.1-97.6) 0.75 8.90 2"
     assert " ".join(front.split()) == cells
     (other,) = [line for line in lines if "aggressive" in line]
     assert other.split()[0] == "aggressive"
