@@ -57,7 +57,14 @@ def _trained_network(
 ) -> nn.Module:
 
     torch.manual_seed(job.seed)
-    model = build_model(job.spec, pretrained=checkpoint is not None and checkpoint.path is None)
+    from_timm = checkpoint is not None and checkpoint.path is None
+    if from_timm and not _keeps_head(job) and not job.settings.allow_new_head:
+        raise CheckpointError(
+            "model.checkpoint timm must tell as many classes apart as the data set has "
+            f"({job.spec.num_classes}), got {pretrained_num_classes(job.spec.architecture)}; "
+            "set model.allow_new_head to train a new head."
+        )
+    model = build_model(job.spec, pretrained=from_timm)
     replaced = _replaced_head(job, checkpoint, model) if checkpoint else ()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     if checkpoint is None:
@@ -79,15 +86,12 @@ def _replaced_head(
             allow_new_head=job.settings.allow_new_head,
             source=checkpoint.label,
         )
-    num_classes = pretrained_num_classes(job.spec.architecture)
-    if num_classes == job.spec.num_classes:
-        return ()
-    if not job.settings.allow_new_head:
-        raise CheckpointError(
-            f"model.checkpoint {checkpoint.label} tells {num_classes} classes apart and the data "
-            f"set has {job.spec.num_classes}; set model.allow_new_head to train a new head."
-        )
-    return head_tensors(model)
+    return () if _keeps_head(job) else head_tensors(model)
+
+
+def _keeps_head(job: BaseJob) -> bool:
+    """Say whether timm's pretrained classifier fits; else timm puts a random one in its place."""
+    return pretrained_num_classes(job.spec.architecture) == job.spec.num_classes
 
 
 def _train(
