@@ -73,7 +73,7 @@ def _result(strategy="balanced", *, sparsity=0.8, accuracy=0.9, artifact=None, *
         "accuracy_drop": 0.0625,
         "cached": False,
         "on_front": True,
-        "mean_validation": 0.9,
+        "mean_validation": accuracy,
         "front_share": 0.75,
         "key": json_digest({"job": strategy}),
     }

@@ -55,11 +55,12 @@ def test_a_network_that_mixmatch_registered_is_unpacked(
 def torch_model(client, tmp_path):
     """Log a folder as mlflow.pytorch writes it and return its address."""
 
-    def logged(file, save):
+    def logged(file, save, **changes):
         place = tmp_path / "model"
         (place / "data").mkdir(parents=True)
         save(place / "data" / file)
         flavor = {"model_data": "data", "pytorch_version": str(torch.__version__), "code": None}
+        flavor |= changes
         (place / "MLmodel").write_text(yaml.safe_dump({"flavors": {"pytorch": flavor}}))
         run_id = client.create_run("0").info.run_id
         client.log_artifacts(run_id, str(place), "model")
@@ -80,6 +81,27 @@ def test_an_exported_pytorch_model_gives_its_state(site, torch_model, folder):
 def test_a_pickled_pytorch_model_is_refused(site, torch_model, folder):
     uri = torch_model("model.pth", lambda place: torch.save(torch.nn.Linear(1, 1), place))
     with pytest.raises(CheckpointError, match=r"saved with serialization_format='pt2', not a pick"):
+        download_weights(site, uri, folder)
+
+
+def test_a_model_that_brings_its_own_code_is_refused(site, torch_model, folder):
+    uri = torch_model("model.pt2", lambda place: place.write_bytes(b""), code="code")
+    with pytest.raises(CheckpointError, match=r"saved with serialization_format='pt2', not a pick"):
+        download_weights(site, uri, folder)
+
+
+def test_a_pickle_beside_an_export_is_refused(site, torch_model, folder):
+    def both(place):
+        place.write_bytes(b"")
+        (place.parent / "pickle_module_info.txt").write_text("os")
+
+    with pytest.raises(CheckpointError, match=r"saved with serialization_format='pt2', not a pick"):
+        download_weights(site, torch_model("model.pt2", both), folder)
+
+
+def test_a_model_that_names_files_outside_itself_is_refused(site, torch_model, folder):
+    uri = torch_model("model.pt2", lambda place: place.write_bytes(b""), model_data="../../..")
+    with pytest.raises(CheckpointError, match=r"files of its own only, got '../../..'"):
         download_weights(site, uri, folder)
 
 
