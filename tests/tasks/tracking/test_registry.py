@@ -97,7 +97,8 @@ def test_among_equally_accurate_the_sparser_is_the_most_accurate(
     client, register, accurate, sparse
 ):
     member = sparse.member.model_copy(update={"validation": accurate.member.validation})
-    register(accurate, sparse.model_copy(update={"member": member}))
+    equal = {"member": member, "mean_validation": accurate.mean_validation}
+    register(accurate, sparse.model_copy(update=equal))
     assert int(client.get_registered_model("shapes").aliases["most-accurate"]) == 2
 
 
