@@ -14,7 +14,14 @@ def test_results_are_json_below_the_workspace(tmp_path):
     task = as_task(square, Site.at(Workspace(tmp_path)))
     assert task.persist_result
     assert task.result_serializer == "json"
-    assert task.result_storage == tmp_path / "prefect" / "results"
+    assert task.result_storage.parent == tmp_path / "prefect" / "results"
+
+
+def test_each_store_has_results_of_its_own(tmp_path):
+    workspace = Workspace(tmp_path)
+    sites = [Site.at(workspace), Site.at(workspace, str(tmp_path / "other"))]
+    first, second = (as_task(square, site).result_storage for site in sites)
+    assert first != second
 
 
 def test_a_task_is_named_after_its_step_and_its_runs_as_asked(tmp_path):
