@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from mixmatch.config.method import FineTuneSettings
+from mixmatch.config.fine_tune import FineTuneSettings
 
 _SGD_MOMENTUM = 0.9
 # Elsewhere the fused kernels are missing or young; the plain ones give the same course.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mixmatch.config.method import ConstraintSettings, RangeSettings
+from mixmatch.config.ranges import ConstraintSettings, RangeSettings
 from mixmatch.errors import ConfigError, SparsityError
 from mixmatch.roles import LayerRole, PrunableLayer
 

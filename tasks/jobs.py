@@ -19,7 +19,9 @@ from mixmatch.records import (
     ModelSpec,
     PlanRecord,
     Record,
+    RivalsRecord,
     SensitivityRecord,
+    TargetsRecord,
 )
 
 
@@ -32,8 +34,13 @@ class Job(Record):
 
     @property
     def inputs(self) -> dict[str, object]:
-        """All true inputs as plain JSON, with the step's name and version."""
-        return {"step": self.step, "version": self.step_version, **self.model_dump(mode="json")}
+        """All true inputs as plain JSON, with the step's name and version.
+
+        What is None is left out: a setting that is added later and off by default leaves the keys
+        of old jobs as they are.
+        """
+        stated = self.model_dump(mode="json", exclude_none=True)
+        return {"step": self.step, "version": self.step_version, **stated}
 
     @property
     def key(self) -> str:
@@ -111,6 +118,42 @@ class SensitivityJob(Job):
     execution: Execution
 
 
+class TargetsJob(Job):
+    """Choose the global targets of ``targets: auto`` by untrained validation accuracy.
+
+    Attributes:
+        base: weights of the base network.
+        data: the data set.
+        spec: how to build the network and feed it.
+        scores: what the sensitivity pass measured.
+        ranges: the ranges section.
+        roles: the model section's roles, by path pattern; None: none.
+        criteria: whose masks are tried; the best of them counts.
+        batch_norm_images: to re-estimate statistics with.
+        seed: of the random baseline; 0 where it is not used.
+        execution: how arithmetic is done.
+    """
+
+    step: ClassVar[str] = "targets"
+    kind: ClassVar[type[Record]] = TargetsRecord
+
+    base: Artifact
+    data: Artifact
+    spec: ModelSpec
+    scores: Artifact
+    ranges: RangeSettings
+    roles: dict[str, str] | None = None
+    criteria: tuple[str, ...]
+    batch_norm_images: int
+    seed: int
+    execution: Execution
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """As of every job, and the order of the patterns: the first that matches wins."""
+        return {**super().inputs, **_orders(self.ranges, self.roles)}
+
+
 class PlanJob(Job):
     """Find the ranges and plan all strategies.
 
@@ -118,8 +161,10 @@ class PlanJob(Job):
         base: weights of the base network.
         spec: how to build it.
         scores: what the sensitivity pass measured.
-        ranges: the ranges section.
+        ranges: the ranges section, its targets as numbers.
+        roles: the model section's roles, by path pattern; None: none.
         strategies: names, in order.
+        target_sparsity: global sparsities that get a strategy each; None: none.
         seed: of the random baseline; 0 where it is not used.
         versions: of the packages that name the layers.
     """
@@ -132,14 +177,41 @@ class PlanJob(Job):
     spec: ModelSpec
     scores: Artifact
     ranges: RangeSettings
+    roles: dict[str, str] | None = None
     strategies: tuple[str, ...]
+    target_sparsity: tuple[float, ...] | None = None
     seed: int
     versions: dict[str, str]
 
     @property
     def inputs(self) -> dict[str, object]:
-        """As of every job, and the order of the layer patterns: the first that matches wins."""
-        return {**super().inputs, "layer_patterns": list(self.ranges.layers)}
+        """As of every job, and the order of the patterns: the first that matches wins."""
+        return {**super().inputs, **_orders(self.ranges, self.roles)}
+
+
+class RivalsJob(Job):
+    """Find what each rival prunes at each sparsity.
+
+    Attributes:
+        base: weights of the base network.
+        spec: how to build it.
+        scores: what the sensitivity pass measured.
+        rivals: keys of RIVALS, ``dense`` left out.
+        sparsities: global, fractions.
+        seeds: of ``random``; None where it is not asked for.
+        versions: of the packages that name the layers.
+    """
+
+    step: ClassVar[str] = "rivals"
+    kind: ClassVar[type[Record]] = RivalsRecord
+
+    base: Artifact
+    spec: ModelSpec
+    scores: Artifact
+    rivals: tuple[str, ...]
+    sparsities: tuple[float, ...]
+    seeds: tuple[int, ...] | None
+    versions: dict[str, str]
 
 
 class MemberJob(Job):
@@ -149,9 +221,10 @@ class MemberJob(Job):
         base: weights of the base network.
         data: the data set.
         spec: how to build the network and feed it.
-        criterion: key in CRITERIA, or in BASELINES for a reference.
+        criterion: key in CRITERIA, or in RIVALS for a rival or a reference.
         scores: what the sensitivity pass measured; None where the criterion does not read it.
-        num_pruned: weights that go, by layer name.
+        num_pruned: weights that go, by layer name; empty for the dense control.
+        start: key of the member job whose network this one starts from; None: the base.
         fine_tune: the fine_tune section.
         augmentation: of training.
         seed: batch order and augmentation.
@@ -167,10 +240,28 @@ class MemberJob(Job):
     criterion: str
     scores: Artifact | None
     num_pruned: dict[str, int]
+    start: str | None = None
     fine_tune: FineTuneSettings
     augmentation: str
     seed: int
     execution: Execution
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """As of every job, without what orders the members among each other."""
+        stated = super().inputs
+        of_one = self.fine_tune.model_dump(mode="json", exclude_none=True, exclude=_OF_THE_FAMILY)
+        return {**stated, "fine_tune": of_one}
+
+
+# Settings of the fine_tune section that no single member reads.
+_OF_THE_FAMILY = {"order", "budget"}
+
+
+def _orders(ranges: RangeSettings, roles: dict[str, str] | None) -> dict[str, object]:
+    """Return the orders of patterns, which equal mappings do not show."""
+    orders: dict[str, object] = {"layer_patterns": list(ranges.layers)}
+    return {**orders, "role_patterns": list(roles)} if roles else orders
 
 
 def data_job(

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from mixmatch.config.fields import OpenFraction, Settings
 
+DataName = Literal["digits", "fashion_mnist", "cifar10", "cifar100", "gtsrb", "image_folder"]
 Augmentation = Literal["none", "crop", "crop_flip"]
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -13,11 +14,11 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 class DataSettings(Settings):
     """Which images, how they are read, and how they are split."""
 
-    name: Literal["digits", "fashion_mnist", "image_folder"] = Field(description="The data set.")
+    name: DataName = Field(description="The data set.")
     root: str | None = Field(
         None,
-        description="Folder that holds the data set; null: embedded, or downloaded into the "
-        "workspace. image_folder: class folders, or train/ val/ test/ with class folders.",
+        description="Folder or archive that holds the data set; null: embedded, or downloaded into "
+        "the workspace. image_folder: class folders, or train/ val/ test/ with class folders.",
     )
     validation_root: str | None = Field(
         None,

@@ -13,7 +13,12 @@ class Settings(BaseModel):
     )
 
 
-def _closed(value: float) -> float:
+def as_fraction(value: float) -> float:
+    """Return a fraction as it is.
+
+    Raises:
+        ValueError: it is not in [0, 1].
+    """
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"must be a fraction in [0, 1], got {value:g}{_percent_hint(value)}")
     return value
@@ -36,7 +41,7 @@ def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
-Fraction = Annotated[float, AfterValidator(_closed)]
+Fraction = Annotated[float, AfterValidator(as_fraction)]
 OpenFraction = Annotated[float, AfterValidator(_open)]
 Interval = Annotated[
     tuple[Fraction, Fraction],

@@ -1,11 +1,15 @@
 """The ``model`` section of a run file: the trained network that is to be compressed."""
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from mixmatch.config.fields import Settings
 from mixmatch.digests import canonical_json
+from mixmatch.roles import LayerRole
+
+_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class TrainSettings(Settings):
@@ -23,7 +27,9 @@ class TrainSettings(Settings):
 class ModelSettings(Settings):
     """Which architecture, and where its trained weights come from."""
 
-    architecture: str = Field(min_length=1, description="A timm name, for example resnet18.")
+    architecture: str = Field(
+        min_length=1, description="A timm name, vgg11_cifar, or package.module:factory."
+    )
     arguments: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="For the constructor; img_size is added where the model takes it.",
@@ -32,6 +38,10 @@ class ModelSettings(Settings):
         None,
         description="A .safetensors, .pt or .pth file, models:/NAME@alias, or timm (its "
         "pretrained weights); null: the run trains the base.",
+    )
+    roles: dict[str, LayerRole] = Field(
+        default_factory=dict,
+        description="path pattern (fnmatch): role; the first match wins over what is recognised.",
     )
     allow_new_head: bool = Field(
         False, description="Accept a checkpoint whose classifier differs, and train a new one."
@@ -51,10 +61,12 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _architecture_is_a_plain_name(self) -> Self:
+        if ":" in self.architecture and _FACTORY.fullmatch(self.architecture):
+            return self
         if ":" in self.architecture or "/" in self.architecture:
             raise ValueError(
                 "architecture must be a timm model name without a source prefix such as "
-                f"hf-hub: or local-dir:, got {self.architecture!r}"
+                f"hf-hub: or local-dir:, or package.module:factory, got {self.architecture!r}"
             )
         return self
 

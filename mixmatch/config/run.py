@@ -8,12 +8,14 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mixmatch.config.data import DataSettings
 from mixmatch.config.fields import OpenFraction, Settings
-from mixmatch.config.method import FineTuneSettings, RangeSettings
+from mixmatch.config.fine_tune import FineTuneSettings
 from mixmatch.config.model import ModelSettings
+from mixmatch.config.ranges import RangeSettings
 from mixmatch.config.sentences import sentence
 from mixmatch.errors import ConfigError
 
 CriterionName = Literal["magnitude", "gradient", "product"]
+RivalName = Literal["dense", "MAG", "SNIP", "GraSP", "PROD", "LAMP", "uniform", "random"]
 
 # Becomes a folder, a registered model and a Prefect name: no separators, no shell characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -82,9 +84,18 @@ class RunConfig(Settings):
     strategies: tuple[str, ...] | None = Field(
         None, min_length=1, description="null: the ten of the method."
     )
+    target_sparsity: tuple[OpenFraction, ...] = Field(
+        (), description="Global sparsities; each adds the strategy target_0.90 that reaches it."
+    )
     fine_tune: FineTuneSettings = FineTuneSettings()
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
         (0,), min_length=1, description="Batch order and augmentation of fine-tuning."
+    )
+    compare: tuple[RivalName, ...] = Field(
+        (), description="Rivals that get the same fine-tuning, data and seeds."
+    )
+    compare_sparsities: tuple[OpenFraction, ...] | None = Field(
+        None, min_length=1, description="null: those that the family reaches."
     )
     register_: RegisterSettings = Field(RegisterSettings(), alias="register")
     engine: EngineSettings = EngineSettings()
@@ -92,8 +103,11 @@ class RunConfig(Settings):
 
     @property
     def run_name(self) -> str:
-        """The name of the experiment: ``name``, else ``<data>-<architecture>``."""
-        return self.name or f"{self.data.name}-{self.model.architecture}"
+        """The name of the experiment: ``name``, else ``<data>-<architecture>``.
+
+        Of a user's own ``package.module:factory`` the factory stands for the architecture.
+        """
+        return self.name or f"{self.data.name}-{self.model.architecture.rpartition(':')[2]}"
 
     @property
     def registered_name(self) -> str:
@@ -105,7 +119,9 @@ class RunConfig(Settings):
     def _name_is_safe(cls, name: str | None) -> str | None:
         return _checked_name(name)
 
-    @field_validator("criteria", "strategies", "seeds")
+    @field_validator(
+        "criteria", "strategies", "seeds", "target_sparsity", "compare", "compare_sparsities"
+    )
     @classmethod
     def _no_duplicates(cls, values: tuple[object, ...] | None) -> tuple[object, ...] | None:
         if values is not None and len(set(values)) < len(values):

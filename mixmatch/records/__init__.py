@@ -4,9 +4,24 @@ A record names big things by digest and never holds a tensor. Records are stored
 ``SCHEMA_VERSION``; raise it when a field changes its meaning.
 """
 
-from mixmatch.records.families import EpochRecord, FamilyRecord, MemberRecord, Result
+from mixmatch.records.families import (
+    EpochRecord,
+    FamilyRecord,
+    MemberRecord,
+    Result,
+    RivalResult,
+)
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
-from mixmatch.records.plans import LayerRecord, ObservationRecord, PlanRecord, StrategyRecord
+from mixmatch.records.plans import (
+    LayerRecord,
+    ObservationRecord,
+    PlanRecord,
+    ProbeRecord,
+    RivalPlan,
+    RivalsRecord,
+    StrategyRecord,
+    TargetsRecord,
+)
 from mixmatch.records.record import SCHEMA_VERSION, Accuracy, Artifact, Execution, Record
 
 __all__ = [
@@ -23,8 +38,13 @@ __all__ = [
     "ModelSpec",
     "ObservationRecord",
     "PlanRecord",
+    "ProbeRecord",
     "Record",
     "Result",
+    "RivalPlan",
+    "RivalResult",
+    "RivalsRecord",
     "SensitivityRecord",
     "StrategyRecord",
+    "TargetsRecord",
 ]

@@ -37,6 +37,7 @@ class MemberRecord(Record):
         epochs: the course of fine-tuning; empty for an instant family.
         best_epoch: index into ``epochs`` of the state that was kept; -1: the untrained one.
         seconds: wall time of the whole job.
+        cpu_seconds: processor time of the whole job, all threads; None: not measured.
     """
 
     artifact: Artifact
@@ -54,6 +55,7 @@ class MemberRecord(Record):
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    cpu_seconds: float | None = None
 
 
 class Result(Record):
@@ -86,6 +88,28 @@ class Result(Record):
     key: str
 
 
+class RivalResult(Record):
+    """One finished rival: never on the front, never registered, shown beside the family.
+
+    Attributes:
+        rival: key in RIVALS.
+        sparsity: asked for, a fraction; 0 for ``dense``. What was reached is the member's.
+        seed: of fine-tuning; of the mask too for ``random``.
+        member: what was measured.
+        accuracy_drop: the base's test accuracy minus this one's, a fraction.
+        cached: whether it was found in the store.
+        key: digest of the job's inputs.
+    """
+
+    rival: str
+    sparsity: float
+    seed: int
+    member: MemberRecord
+    accuracy_drop: float
+    cached: bool
+    key: str
+
+
 class FamilyRecord(Record):
     """The product of a run.
 
@@ -94,9 +118,11 @@ class FamilyRecord(Record):
         base: the network they all come from.
         results: one per distinct configuration, criterion and seed, in the order of the plan.
         failed: label of each member that failed, with its reason.
+        rivals: those that ``compare`` asked for and that finished, in the order asked.
     """
 
     name: str
     base: BaseRecord
     results: tuple[Result, ...]
     failed: dict[str, str]
+    rivals: tuple[RivalResult, ...] = ()

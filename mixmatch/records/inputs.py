@@ -36,13 +36,14 @@ class ModelSpec(Record):
     """What is needed to build a network and to feed it.
 
     Attributes:
-        architecture: timm name.
+        architecture: timm name, ``vgg11_cifar``, or ``package.module:factory``.
         arguments: plain JSON, for the constructor.
         num_classes: outputs of the classifier.
         image_shape: height, width, channels.
         mean: per channel, for images in [0, 1].
         std: per channel, likewise.
         classes: class names in the order of the outputs.
+        code_digest: SHA-256 of the source file of a user's own factory; None for known names.
     """
 
     architecture: str
@@ -52,6 +53,7 @@ class ModelSpec(Record):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
+    code_digest: str | None = None
 
 
 class BaseRecord(Record):

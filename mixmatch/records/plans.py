@@ -10,14 +10,15 @@ class LayerRecord(Record):
         name: dotted module path.
         role: a value of ``LayerRole``.
         num_weights: entries of its weight.
-        observed: lowest and highest sparsity over the observed global rankings.
+        observed: lowest and highest sparsity over the observed global rankings; None where a
+            preset replaces the observation.
         range: the range after constraints and settings.
     """
 
     name: str
     role: str
     num_weights: int
-    observed: tuple[float, float]
+    observed: tuple[float, float] | None
     range: tuple[float, float]
 
 
@@ -67,3 +68,59 @@ class PlanRecord(Record):
     strategies: tuple[StrategyRecord, ...]
     normalization_layers: tuple[str, ...]
     observations: tuple[ObservationRecord, ...] = ()
+
+
+class ProbeRecord(Record):
+    """One trial of the search for global targets: a family's end, masked and re-estimated.
+
+    Attributes:
+        target: global sparsity at which the ranges were observed, a fraction.
+        strategy: the end of the family: ``conservative`` or ``aggressive``.
+        sparsity: exact fraction of all prunable weights that went.
+        loss: the base's validation accuracy minus the trial's, a fraction.
+    """
+
+    target: float
+    strategy: str
+    sparsity: float
+    loss: float
+
+
+class TargetsRecord(Record):
+    """The global targets that ``targets: auto`` chose.
+
+    Attributes:
+        targets: ascending, fractions.
+        probes: every trial, in the order of the search.
+        seconds: wall time.
+    """
+
+    targets: tuple[float, ...]
+    probes: tuple[ProbeRecord, ...]
+    seconds: float
+
+
+class RivalPlan(Record):
+    """What one rival prunes at one global sparsity.
+
+    Attributes:
+        rival: key in RIVALS.
+        sparsity: asked for, a fraction; 0 for ``dense``.
+        seed: of ``random``; None for the others, whose masks no seed changes.
+        num_pruned: weights that go, by layer name; empty for ``dense``.
+    """
+
+    rival: str
+    sparsity: float
+    seed: int | None
+    num_pruned: dict[str, int]
+
+
+class RivalsRecord(Record):
+    """What all rivals of a run prune.
+
+    Attributes:
+        plans: by rival, then sparsity, then seed.
+    """
+
+    plans: tuple[RivalPlan, ...]

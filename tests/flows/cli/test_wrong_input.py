@@ -134,7 +134,7 @@ CASES = [
     Case(
         "an architecture from elsewhere",
         "{}/run.yaml: model.architecture must be a timm model name without a source prefix such "
-        "as hf-hub: or local-dir:, got 'hf-hub:org/net'.",
+        "as hf-hub: or local-dir:, or package.module:factory, got 'hf-hub:org/net'.",
         text="data: {name: digits}\nmodel: {architecture: 'hf-hub:org/net'}\n",
     ),
     Case(

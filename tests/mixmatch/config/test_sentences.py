@@ -35,14 +35,15 @@ WRONG = [
         "fine_tune/learning_rat",
         1,
         "fine_tune.learning_rat is not a setting; known here: optimizer, learning_rate, "
-        "weight_decay, max_epochs, patience, batch_size, batch_norm_images.",
+        "weight_decay, max_epochs, patience, batch_size, batch_norm_images, order, distill, "
+        "budget.",
     ),
     (
         "ranges/targets",
         [0.8, 70],
-        "ranges.targets (entry 2) must be a fraction in [0, 1], got 70 (70 % is written 0.7).",
+        "ranges.targets must be a fraction in [0, 1], got 70 (70 % is written 0.7).",
     ),
-    ("ranges/targets", [], "ranges.targets must have at least one entry, got []."),
+    ("ranges/targets", [], "ranges.targets must be auto or a list of fractions, got []."),
     (
         "ranges/roles/stem",
         [0.5, 0.1],
@@ -57,7 +58,8 @@ WRONG = [
     (
         "data/name",
         "mnist",
-        "data.name must be 'digits', 'fashion_mnist' or 'image_folder', got 'mnist'.",
+        "data.name must be 'digits', 'fashion_mnist', 'cifar10', 'cifar100', 'gtsrb' or "
+        "'image_folder', got 'mnist'.",
     ),
     (
         "data/validation_fraction",
@@ -76,7 +78,7 @@ WRONG = [
         "model/architecture",
         "hf-hub:a/b",
         "model.architecture must be a timm model name without a "
-        "source prefix such as hf-hub: or local-dir:, got 'hf-hub:a/b'.",
+        "source prefix such as hf-hub: or local-dir:, or package.module:factory, got 'hf-hub:a/b'.",
     ),
     (
         "model/arguments",
@@ -127,8 +129,8 @@ WRONG = [
         "register_",
         {},
         "register_ is not a setting; known here: name, seed, data, model, criteria, "
-        "calibration_fraction, calibration_batch, ranges, strategies, fine_tune, seeds, register, "
-        "engine, store.",
+        "calibration_fraction, calibration_batch, ranges, strategies, target_sparsity, fine_tune, "
+        "seeds, compare, compare_sparsities, register, engine, store.",
     ),
 ]
 
