@@ -3,12 +3,11 @@
 import time
 from typing import TYPE_CHECKING
 
-from flows.inputs import locate_inputs
-from flows.server import begin_server
+from flows.inputs import check_inputs, locate_inputs
+from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from tasks.site import Site
-from tasks.tracking import connect
 
 if TYPE_CHECKING:
     from tasks.summary import RunSummary
@@ -31,19 +30,12 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
         ServiceError: a server that the run needs does not answer.
     """
     started = time.monotonic()
-    watch.on_stage("inputs", "data set and checkpoint")
+    watch.on_stage("inputs", "data set, checkpoint, network")
     inputs = locate_inputs(config, site)
-    watch.on_stage("services", "Prefect's server, MLflow's database")
-    with begin_server(site.open_workspace()) as server:
-        # The server takes seconds to start, and so do these.
+    check_inputs(config, inputs, site)
+    with services(site, watch):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
-        connect(site)
-        server.wait()
-        try:
-            summary = run_family_flow(config, site, inputs, watch)
-            watch.on_stage("services", "writing down the last task runs")
-        finally:
-            server.settle()  # after a failure the stage that failed is still shown
+        summary = run_family_flow(config, site, inputs, watch)
     seconds = {**summary.seconds, "total": time.monotonic() - started}
     return summary.model_copy(update={"seconds": seconds})

@@ -1,77 +1,49 @@
 """The compression flow, from the data set to the registered, versioned and reported family."""
 
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar, cast
-from uuid import uuid4
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
-from prefect import flow
-
+from flows.budget import compute_within_budget
 from flows.inputs import Inputs
-from flows.stages import Prepared, prepare
-from flows.steps import as_effect, as_task
+from flows.members import Computed, compute
+from flows.session import Session, run_flow
+from flows.stages import prepare
+from flows.steps import as_effect
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.errors import FamilyError
-from mixmatch.records import FamilyRecord, MemberRecord, Record
+from mixmatch.records import FamilyRecord
 from tasks import publish
 from tasks.family import assemble
-from tasks.jobs import Job
-from tasks.orders import Member, members, references
+from tasks.members import (
+    Asked,
+    Member,
+    Prepared,
+    RivalMember,
+    members,
+    references,
+    rivals,
+    untrained,
+)
 from tasks.site import Site
-from tasks.steps import make_member
 from tasks.summary import RunSummary
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(slots=True)
-class _Run:
-    """What one run of the flow holds in this process; nothing of it crosses a wire."""
+class _Outcome:
+    """What the flow leaves behind even when it ends as failed."""
 
-    config: RunConfig
-    site: Site
-    inputs: Inputs
-    watch: Watch
-    hits: int = 0
-    misses: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
     summary: RunSummary | None = None
 
-    def finds(self, job: Job) -> bool:
-        """Ask the store whether the job is done."""
-        return self.site.open_store().find(job.step, job.key, job.kind) is not None
 
-    def holds(self, job: Job) -> bool:
-        """Ask the store whether the job is done, and count the answer."""
-        found = self.finds(job)
-        self.hits += found
-        self.misses += not found
-        return found
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A family, and what is drawn and said beside it."""
 
-    def step(self, step: Callable[..., R], *, job: Job, **arguments: Any) -> R:  # noqa: ANN401  each step's own
-        """Run one step of the preparation as a Prefect task, in this process."""
-        with self.timed(job.step):
-            task = as_task(step, self.site, refresh=not self.holds(job))
-            return cast(R, task(job=job, **arguments))
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the wall time of the body to ``stage``."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
-
-
-# Prefect records the flow's parameters as JSON; what is none of that is found here.
-_RUN: ContextVar[_Run] = ContextVar("_RUN")
+    family: FamilyRecord
+    references: dict[str, float]
+    warnings: tuple[str, ...]
 
 
 def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> RunSummary:
@@ -81,143 +53,123 @@ def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch)
         InputError: an input is wrong.
         FamilyError: no member could be computed.
     """
-    progress = site.open_workspace().runs / "progress" / uuid4().hex
-    run = _Run(config, site.model_copy(update={"progress": str(progress)}), inputs, watch)
-    token = _RUN.set(run)
-    name = f"compress-{config.run_name}"
+    outcome = _Outcome()
+
+    def body(session: Session) -> None:
+        _compress(session, outcome)
+
     try:
-        compression.with_options(flow_run_name=name)(
-            config=config.model_dump(mode="json", by_alias=True), workspace=site.workspace
-        )
+        run_flow("compress", body, config, site, inputs=inputs, watch=watch)
     except FamilyError:
-        if run.summary is None:
+        if outcome.summary is None:
             raise
-    finally:
-        _RUN.reset(token)
-        shutil.rmtree(progress, ignore_errors=True)  # there is none if nothing was computed
-    return cast(RunSummary, run.summary)
+    return cast(RunSummary, outcome.summary)
 
 
-@flow(name="compress", validate_parameters=False, retries=0)
-def compression(config: Mapping[str, object], workspace: str) -> None:
-    """Compress a network; ``config`` and ``workspace`` stand here for Prefect's record.
+def compute_family(
+    session: Session, prepared: Prepared, beside: Sequence[Asked] = ()
+) -> tuple[tuple[Member, ...], tuple[RivalMember, ...], Computed]:
+    """Compute family and rivals, side by side; what the store holds is taken from there."""
+    asked, budget = rivals(session.config, prepared), session.config.fine_tune.budget
+    if budget is not None:
+        family, done = compute_within_budget(session, prepared, budget.epochs)
+        done.add(compute(session, asked, beside=beside))
+        return family, asked, done
+    family = members(session.config, prepared)
+    return family, asked, compute(session, (*family, *asked), beside=beside)
+
+
+def _compress(session: Session, outcome: _Outcome) -> None:
+    """Compress a network.
 
     Raises:
         FamilyError: members failed; those that finished are published all the same.
     """
-    del config, workspace
-    run = _RUN.get()
-    prepared = prepare(run.config, run.site, run.watch, run.inputs, run.step)
-    wanted = members(run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan)
+    config, site = session.config, session.site
+    prepared = prepare(config, site, session.watch, session.inputs, session.step)
     run_id = as_effect(publish.open_tracking)(
-        run.config, prepared.data, prepared.base, wanted, run.site
+        config, prepared.data, prepared.base, _known(config, prepared), site
     )
     try:
-        family, baselines = _family(run, prepared, wanted)
+        product = _make(session, prepared)
+        family = product.family
         if not family.results:
             raise FamilyError(f"All {len(family.failed)} members failed: {_reasons(family)}.")
-        with run.timed("publish"):
-            _publish(run, prepared, run_id, family, baselines)
+        with session.timed("publish"):
+            outcome.summary = _publish(session, prepared, run_id, product)
     except BaseException:
-        publish.fail_tracking(run_id, run.site)
+        publish.fail_tracking(run_id, site)
         raise
     if family.failed:
         raise FamilyError(f"{len(family.failed)} members failed: {_reasons(family)}.")
 
 
-def _family(
-    run: _Run, prepared: Prepared, wanted: Sequence[Member]
-) -> tuple[FamilyRecord, dict[str, float]]:
-    """Compute the members that the store does not hold, side by side, and find the front.
+def _known(config: RunConfig, prepared: Prepared) -> tuple[Asked, ...]:
+    """List what is asked for, as far as it is known before anything is measured."""
+    begins_untrained = config.fine_tune.budget is not None
+    family = untrained(config, prepared) if begins_untrained else members(config, prepared)
+    return (*family, *rivals(config, prepared))
 
-    The second value holds the test accuracies of the global baselines, by name.
-    """
-    asked = references(
-        run.config, prepared.data, prepared.base, prepared.sensitivity, prepared.plan
+
+def _make(session: Session, prepared: Prepared) -> _Product:
+    """Compute everything and find the front; reference rankings only illustrate the report."""
+    lines = references(session.config, prepared)
+    family, asked, done = compute_family(session, prepared, lines)
+    missing = {line.label: done.failed.pop(line.label, None) for line in lines}
+    return _Product(
+        assemble(
+            session.config.run_name,
+            prepared.base,
+            family,
+            done.records,
+            cached=frozenset(done.cached),
+            failed=done.failed,
+            rivals=asked,
+        ),
+        _accuracies(lines, done),
+        tuple(
+            f"The reference line {label} is missing in the report: {reason}"
+            for label, reason in missing.items()
+            if reason is not None
+        ),
     )
-    cached = [member for member in wanted if run.holds(member.job)]
-    cached += [member for member in asked if run.finds(member.job)]
-    missing = [member for member in (*wanted, *asked) if member not in cached]
-    with run.timed("members"):
-        records = _cached_records(run, cached)
-        failed: dict[str, str] = {}
-        if missing:
-            failed = _compute(run, missing, records)
-    family = assemble(
-        run.config.run_name,
-        prepared.base,
-        wanted,
-        records,
-        cached=frozenset(member.job.key for member in cached),
-        failed=failed,
-    )
-    done = [member for member in asked if member.job.key in records]
-    accuracies = {x.strategy: records[x.job.key].test.value for x in done}
-    return family, {f"{name}, not fine-tuned": value for name, value in accuracies.items()}
 
 
-def _cached_records(run: _Run, cached: Sequence[Member]) -> dict[str, MemberRecord]:
-    """Return what the store holds, as task runs that hit Prefect's cache, in this process."""
-    task = as_task(make_member, run.site, run_name="{label}")
-    futures = {
-        member.job.key: task.submit(job=member.job, site=run.site, label=member.label)
-        for member in cached
+def _accuracies(lines: Sequence[Member], done: Computed) -> dict[str, float]:
+    """Return the test accuracies of the finished reference rankings, by name."""
+    return {
+        f"{line.strategy}, not fine-tuned": done.records[line.job.key].test.value
+        for line in lines
+        if line.job.key in done.records
     }
-    return {key: future.result() for key, future in futures.items()}
 
 
-def _compute(
-    run: _Run, missing: Sequence[Member], records: dict[str, MemberRecord]
-) -> dict[str, str]:
-    """Fan out what is missing, adding to ``records``; return why others failed, by label."""
-    labels = [member.label for member in missing]
-    run.watch.on_stage("members", f"{len(missing)} to prune, fine-tune and evaluate")
-    run.watch.on_members(Path(str(run.site.progress)), labels)
-    from flows.fan_out import fan_out  # noqa: PLC0415  Dask is loaded only if there is work
-
-    outcome = fan_out(
-        as_task(make_member, run.site, run_name="{label}", refresh=True),
-        {member.label: member.job for member in missing},
-        run.site,
-        engine=run.config.engine,
-    )
-    keys = {member.label: member.job.key for member in missing}
-    for label, record in outcome.records.items():
-        records[keys[label]] = cast(MemberRecord, record)
-    return dict(outcome.failures)
-
-
-def _publish(
-    run: _Run,
-    prepared: Prepared,
-    run_id: str,
-    family: FamilyRecord,
-    baselines: Mapping[str, float],
-) -> None:
+def _publish(session: Session, prepared: Prepared, run_id: str, product: _Product) -> RunSummary:
     """Track, register, version, report; each finds out by itself what is there already."""
-    config, site = run.config, run.site
-    run.watch.on_stage("register", "MLflow runs and model versions")
+    config, site, family = session.config, session.site, product.family
+    session.watch.on_stage("register", "MLflow runs and model versions")
     as_effect(publish.track_results)(family, run_id, site)
     versions = as_effect(publish.register_results)(config, prepared.data, family, run_id, site)
-    run.watch.on_stage("version", "data set and family under DVC")
+    session.watch.on_stage("version", "data set and family under DVC")
     versioned = {
         "data": as_effect(publish.version_data)(prepared.data, site),
         "family": as_effect(publish.version_family)(config, family, site),
     }
-    run.watch.on_stage("report", "one page")
+    session.watch.on_stage("report", "one page")
     report = as_effect(publish.write_run_report)(
-        family, prepared.plan, run_id, site, versions=versions, references=baselines
+        family, prepared.plan, run_id, site, versions=versions, references=product.references
     )
     as_effect(publish.close_tracking)(family, run_id, report, versioned, site)
-    run.summary = RunSummary.of(
+    summary = RunSummary.of(
         family,
         run_id=run_id,
         workspace=site.workspace,
         report=str(report),
         versions=versions,
-        cache={"hits": run.hits, "misses": run.misses},
-        seconds=run.seconds,
+        cache={"hits": session.hits, "misses": session.misses},
+        seconds=session.seconds,
     )
+    return summary.model_copy(update={"warnings": product.warnings})
 
 
 def _reasons(family: FamilyRecord) -> str:

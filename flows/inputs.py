@@ -30,3 +30,15 @@ def locate_inputs(config: RunConfig, site: Site) -> Inputs:
     """
     checkpoint = locate_checkpoint(config.model, site)
     return Inputs(locate_data(config.data, site.open_workspace()), checkpoint)
+
+
+def check_inputs(config: RunConfig, inputs: Inputs, site: Site) -> None:
+    """Find out what is wrong with the network while nothing has been started for the run.
+
+    Raises:
+        ConfigError: the network cannot be built, or there is no such device.
+        CheckpointError: the checkpoint does not fit it.
+    """
+    from tasks.preflight import check_network  # noqa: PLC0415  torch takes seconds to load
+
+    check_network(config, inputs.data.source_digest, inputs.checkpoint, site)

@@ -1,20 +1,27 @@
-"""The order of the stages that lead to a plan: data, base, sensitivity, plan.
+"""The order of the stages that lead to a plan: data, base, sensitivity, targets, plan, rivals.
 
 Every stage asks the store first. How a stage is run, plainly or as a Prefect task, is the caller's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from flows.inputs import Inputs, locate_inputs
 from flows.watch import Watch
 from mixmatch.config import RunConfig
-from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, SensitivityRecord
+from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record
 from tasks.jobs import Job, data_job
-from tasks.orders import base_job, plan_job, sensitivity_job
+from tasks.members import Prepared
+from tasks.orders import base_job, plan_job, rivals_job, sensitivity_job, targets_job
 from tasks.site import Site
-from tasks.steps import fetch_data, make_base, make_plan, measure_sensitivity
+from tasks.steps import (
+    choose_targets,
+    fetch_data,
+    make_base,
+    make_plan,
+    measure_sensitivity,
+    plan_rivals,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -29,23 +36,6 @@ class RunStep(Protocol):
 def run_plainly(step: Callable[..., R], *, job: Job, **arguments: Any) -> R:  # noqa: ANN401  each step's own
     """Call the step in this process, without an orchestrator."""
     return step(job=job, **arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that precedes the fan-out.
-
-    Attributes:
-        data: the data set.
-        base: the network to compress.
-        sensitivity: its scores.
-        plan: ranges and strategies.
-    """
-
-    data: DataRecord
-    base: BaseRecord
-    sensitivity: SensitivityRecord
-    plan: PlanRecord
 
 
 def prepare_data(config: RunConfig, site: Site, watch: Watch) -> DataRecord:
@@ -88,9 +78,17 @@ def prepare(config: RunConfig, site: Site, watch: Watch, inputs: Inputs, run: Ru
     base = _base(config, site, watch, inputs, data=data, run=run)
     watch.on_stage("sensitivity", f"{data.num_images['calibration']} images")
     scores = run(measure_sensitivity, job=sensitivity_job(config, data, base), site=site)
+    targets = None
+    if search := targets_job(config, data, base, scores):
+        watch.on_stage("targets", "global sparsities, by untrained validation accuracy")
+        targets = run(choose_targets, job=search, site=site)
     watch.on_stage("plan", "ranges and strategies")
-    plan = run(make_plan, job=plan_job(config, base, scores), site=site)
-    return Prepared(data, base, scores, plan)
+    plan = run(make_plan, job=plan_job(config, base, scores, targets), site=site)
+    rivals = None
+    if asked := rivals_job(config, base, scores, plan):
+        watch.on_stage("rivals", ", ".join(asked.rivals))
+        rivals = run(plan_rivals, job=asked, site=site)
+    return Prepared(data, base, scores, plan, rivals)
 
 
 def _data(config: RunConfig, site: Site, watch: Watch, inputs: Inputs, run: RunStep) -> DataRecord:

@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from mixmatch.baselines import BASELINES as BASELINES
     from mixmatch.baselines import baseline_scores as baseline_scores
     from mixmatch.batch_norm import reestimate_batch_norm_ as reestimate_batch_norm_
+    from mixmatch.chains import predecessors as predecessors
     from mixmatch.criteria import CRITERIA as CRITERIA
     from mixmatch.criteria import score as score
+    from mixmatch.distillation import Distillation as Distillation
+    from mixmatch.distillation import distillation_loss as distillation_loss
     from mixmatch.evaluation import evaluate as evaluate
     from mixmatch.evaluation import wilson_interval as wilson_interval
     from mixmatch.finetune import fine_tune as fine_tune
+    from mixmatch.halving import Rung as Rung
+    from mixmatch.halving import rungs as rungs
+    from mixmatch.halving import survivors as survivors
     from mixmatch.images import ImageSet as ImageSet
     from mixmatch.images import Preprocessing as Preprocessing
     from mixmatch.images import ordered_batches as ordered_batches
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from mixmatch.layers import normalization_layers as normalization_layers
     from mixmatch.layers import prunable_layers as prunable_layers
     from mixmatch.layers import weights_of as weights_of
+    from mixmatch.layers import with_roles as with_roles
     from mixmatch.masks import apply_masks_ as apply_masks_
     from mixmatch.masks import count_nonzero as count_nonzero
     from mixmatch.masks import global_num_pruned as global_num_pruned
@@ -45,20 +52,30 @@ if TYPE_CHECKING:
     from mixmatch.ranges import SparsityRange as SparsityRange
     from mixmatch.ranges import constrained_ranges as constrained_ranges
     from mixmatch.ranges import observed_ranges as observed_ranges
+    from mixmatch.rivals import RIVALS as RIVALS
+    from mixmatch.rivals import rival_num_pruned as rival_num_pruned
+    from mixmatch.rivals import rival_scores as rival_scores
     from mixmatch.signals import Signals as Signals
     from mixmatch.signals import measure_signals as measure_signals
+    from mixmatch.statistics import hypervolume as hypervolume
+    from mixmatch.statistics import paired_bootstrap as paired_bootstrap
+    from mixmatch.statistics import spread as spread
     from mixmatch.strategies import METHOD_TEN as METHOD_TEN
     from mixmatch.strategies import STRATEGIES as STRATEGIES
     from mixmatch.strategies import plan as plan
+    from mixmatch.training import cross_entropy as cross_entropy
 
 _HOME = {
     "BASELINES": "baselines",
     "CRITERIA": "criteria",
     "METHOD_TEN": "strategies",
     "Observation": "observation",
+    "RIVALS": "rivals",
     "STRATEGIES": "strategies",
+    "Distillation": "distillation",
     "ImageSet": "images",
     "Preprocessing": "images",
+    "Rung": "halving",
     "Signals": "signals",
     "SparsityRange": "ranges",
     "TradeOff": "pareto",
@@ -67,10 +84,13 @@ _HOME = {
     "build_model": "models",
     "constrained_ranges": "ranges",
     "count_nonzero": "masks",
+    "cross_entropy": "training",
+    "distillation_loss": "distillation",
     "evaluate": "evaluation",
     "fine_tune": "finetune",
     "front_shares": "pareto",
     "global_num_pruned": "masks",
+    "hypervolume": "statistics",
     "keep_mask": "masks",
     "keep_masks": "masks",
     "load_packed": "packed",
@@ -82,17 +102,25 @@ _HOME = {
     "on_front": "pareto",
     "on_size_front": "pareto",
     "ordered_batches": "images",
+    "paired_bootstrap": "statistics",
     "pareto_front": "pareto",
     "plan": "strategies",
+    "predecessors": "chains",
     "prunable_layers": "layers",
     "ranges_from": "observation",
     "read_packed": "packed",
     "reestimate_batch_norm_": "batch_norm",
+    "rungs": "halving",
+    "rival_num_pruned": "rivals",
+    "rival_scores": "rivals",
     "save_packed": "packed",
     "score": "criteria",
     "shuffled_batches": "images",
+    "survivors": "halving",
+    "spread": "statistics",
     "weights_of": "layers",
     "wilson_interval": "evaluation",
+    "with_roles": "layers",
 }
 
 __version__ = version("mixmatch")

@@ -5,6 +5,7 @@ of what a mask takes away (METHOD, section 8).
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import chain
 
 import torch
@@ -13,20 +14,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mixmatch.errors import DataError
 from mixmatch.evaluation import evaluating
+from mixmatch.execution import Autocast
 from mixmatch.images import Batch, Batches
 
 
-def reestimate_batch_norm_(model: nn.Module, batches: Batches) -> None:
+def reestimate_batch_norm_(
+    model: nn.Module, batches: Batches, *, autocast: Autocast | None = None
+) -> None:
     """Replace the running statistics of ``model`` by the average over ``batches``, in place.
 
-    Reset, then a cumulative average in which every batch counts the same. Only batch-norm modules
-    run in train mode, so dropout does not disturb the statistics. Does nothing, and reads no image,
-    where the model keeps no batch-norm statistics. Modes and momenta are restored.
+    Reset, then a cumulative average over batches in which every image counts the same: of the
+    batches' means, and of their unbiased variances, which torch accumulates too. (What lies between
+    the batches' means is thus in no variance.) Only batch-norm modules run in train mode, so
+    dropout does not disturb the statistics. Does nothing, and reads no image, where the model keeps
+    no batch-norm statistics. Modes and momenta are restored.
 
     Args:
         model: changed in place: running means, variances and batch counts; nothing else.
         batches: unaugmented training images. A batch of a single image is passed over: it may
             have no variance.
+        autocast: context of the forward passes, that of the evaluations to come; None: none.
 
     Raises:
         DataError: no batch holds two images; the statistics are then unchanged.
@@ -40,10 +47,8 @@ def reestimate_batch_norm_(model: nn.Module, batches: Batches) -> None:
         try:
             for norm in norms:
                 norm.reset_running_stats()
-                norm.momentum = None  # torch's spelling of a cumulative average
                 norm.train()
-            for images, _ in usable:
-                model(images)
+            _accumulate_(model, norms, usable, autocast or nullcontext)
         finally:
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
@@ -56,6 +61,19 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 def _norms(model: nn.Module) -> list[_BatchNorm]:
     return [x for x in model.modules() if isinstance(x, _BatchNorm) and x.track_running_stats]
+
+
+def _accumulate_(
+    model: nn.Module, norms: list[_BatchNorm], batches: Iterator[Batch], autocast: Autocast
+) -> None:
+    """Run the batches through; each moves the statistics by its share of the images so far."""
+    num_images = 0
+    for images, labels in batches:
+        num_images += len(labels)
+        for norm in norms:
+            norm.momentum = len(labels) / num_images
+        with autocast():
+            model(images)
 
 
 def _usable(batches: Batches) -> Iterator[Batch]:

@@ -9,11 +9,10 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from mixmatch.execution import Autocast
 from mixmatch.images import Batches
 from mixmatch.masks import MaskEnforcer, Masks, apply_masks_, check_masked
 from mixmatch.records import EpochRecord
-from mixmatch.training import train_epoch
+from mixmatch.training import BatchLoss, train_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def fine_tune(
     *,
     max_epochs: int,
     patience: int,
-    autocast: Autocast | None = None,
+    loss: BatchLoss | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> FineTuneResult:
     """Train ``model`` in place and leave it at its best epoch, in eval mode, exactly as sparse.
@@ -55,7 +54,8 @@ def fine_tune(
         validate: returns the validation accuracy, a fraction; must leave the weights alone.
         max_epochs: 0 masks the model and trains nothing.
         patience: stops after so many epochs without a better validation accuracy, at least 1.
-        autocast: context of the forward passes of training; None: none.
+        loss: what is minimized: ``mixmatch.training.cross_entropy`` with its autocast, or a
+            ``mixmatch.distillation.Distillation``; None: cross-entropy without autocast.
         on_epoch: called with each epoch's record when it is over.
 
     Raises:
@@ -70,10 +70,12 @@ def fine_tune(
     for epoch in range(max_epochs):
         started = time.perf_counter()
         # After the step: before it, Adam would revive zeros, as in the authors' code.
-        loss = train_epoch(model, batches, optimizer, after_step=enforce, autocast=autocast)
+        mean_loss = train_epoch(model, batches, optimizer, after_step=enforce, loss=loss)
         accuracy = validate(model)
         seconds = time.perf_counter() - started
-        epochs.append(EpochRecord(train_loss=loss, validation_accuracy=accuracy, seconds=seconds))
+        epochs.append(
+            EpochRecord(train_loss=mean_loss, validation_accuracy=accuracy, seconds=seconds)
+        )
         best.offer(model, epoch, accuracy)
         if on_epoch is not None:
             on_epoch(epochs[-1])

@@ -1,13 +1,14 @@
 """The weights that may be pruned, and the normalization layers that never are."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from mixmatch.errors import LayerError
-from mixmatch.role_rules import Place, assign_roles
+from mixmatch.errors import ConfigError, LayerError
+from mixmatch.role_rules import Place, assign_roles, is_position_bias
 from mixmatch.roles import LayerRole, PrunableLayer
 
 _WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
@@ -20,6 +21,7 @@ _NORMALIZATIONS = (
     nn.RMSNorm,
     nn.LocalResponseNorm,
 )
+_NUM_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ def prunable_layers(model: nn.Module) -> tuple[PrunableLayer, ...]:
 
     These are the weights of convolutions and linear modules (subclasses too) and the in-projections
     of ``nn.MultiheadAttention``. A weight that several modules share is listed once, under its
-    first name. Modules are walked, not parameters: position tables and biases are no layers.
+    first name. Modules are walked, not parameters: position tables and biases are no layers, nor
+    are networks that compute relative position biases.
 
     Raises:
         LayerError: there is no such weight, or one is not a plain parameter.
@@ -63,6 +66,28 @@ def prunable_layers(model: nn.Module) -> tuple[PrunableLayer, ...]:
     )
 
 
+def with_roles(
+    layers: Sequence[PrunableLayer], roles: Mapping[str, LayerRole]
+) -> tuple[PrunableLayer, ...]:
+    """Return ``layers`` with the roles that the run file states in place of those recognised.
+
+    Args:
+        layers: as ``prunable_layers`` lists them.
+        roles: by path pattern (fnmatch); of several that match a layer the first wins.
+
+    Raises:
+        ConfigError: a pattern matches no layer.
+    """
+    for pattern in roles:
+        if not any(fnmatchcase(layer.name, pattern) for layer in layers):
+            known = ", ".join(layer.name for layer in layers[:_NUM_NAMES_SHOWN])
+            raise ConfigError(
+                f"model.roles must hold patterns of prunable layers, got {pattern!r}, which "
+                f"matches none of {len(layers)}; the first are {known}."
+            )
+    return tuple(replace(layer, role=_stated_role(layer, roles)) for layer in layers)
+
+
 def normalization_layers(model: nn.Module) -> tuple[str, ...]:
     """List the paths of normalization modules in registration order; they are never pruned."""
     return tuple(path for path, module in model.named_modules() if _is_normalization(module))
@@ -78,13 +103,16 @@ def weight_of(model: nn.Module, name: str) -> nn.Parameter:
     path, _, attribute = name.rpartition(".")
     for owner_path in (name, path):
         module = modules.get(owner_path)
-        for found in _weights_in(owner_path, module) if module is not None and owner_path else ():
+        if module is None or not owner_path or _in_position_bias(owner_path, modules):
+            continue
+        for found in _weights_in(owner_path, module):
             if found.name == name:
                 return found.weight
     if name in modules or hasattr(modules.get(path), attribute):
         raise LayerError(
             f"A prunable layer must be a convolution, a linear module or an attention "
-            f"in-projection; {name!r} of {type(model).__name__} is none of these."
+            f"in-projection, and no part of a relative position bias; {name!r} of "
+            f"{type(model).__name__} is none of these."
         )
     raise LayerError(f"{type(model).__name__} has no layer {name!r}; see prunable_layers(model).")
 
@@ -101,7 +129,10 @@ def weights_of(model: nn.Module, layers: Iterable[PrunableLayer]) -> dict[str, T
 def _distinct(model: nn.Module) -> Iterator[_Found]:
     """Yield every prunable weight once, in registration order."""
     seen: set[int] = set()
-    for path, module in model.named_modules():
+    modules = dict(model.named_modules())
+    for path, module in modules.items():
+        if _in_position_bias(path, modules):
+            continue
         for found in _weights_in(path, module):
             if id(found.weight) not in seen:
                 seen.add(id(found.weight))
@@ -122,6 +153,18 @@ def _weights_in(path: str, module: nn.Module) -> Iterator[_Found]:
             if getattr(module, attribute) is not None:
                 name = f"{path}.{attribute}".strip(".")
                 yield _Found(name, path, module, _plain(name, getattr(module, attribute)))
+
+
+def _in_position_bias(path: str, modules: Mapping[str, nn.Module]) -> bool:
+    """Say whether the module at ``path`` is, or lies in, one that computes position biases."""
+    words = path.split(".")
+    above = (".".join(words[: n + 1]) for n in range(len(words)))
+    return bool(path) and any(is_position_bias(x, modules[x]) for x in above)
+
+
+def _stated_role(layer: PrunableLayer, roles: Mapping[str, LayerRole]) -> LayerRole:
+    stated = (role for pattern, role in roles.items() if fnmatchcase(layer.name, pattern))
+    return next(stated, layer.role)
 
 
 def _plain(name: str, weight: object) -> nn.Parameter:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mixmatch.errors import ConfigError, PackedFormatError
+from mixmatch.factories import Factory
 from mixmatch.layers import prunable_layers, weight_of
 from mixmatch.models import build_model, state_outline
 from mixmatch.packed_codec import decode, encode
@@ -69,20 +70,25 @@ def read_packed(path: Path) -> PackedFile:
     return PackedFile(header.spec, state)
 
 
-def load_packed(path: Path) -> nn.Module:
+def load_packed(path: Path, *, factory: Factory | None = None) -> nn.Module:
     """Build the network of a packed file, in eval mode on the CPU; random state is untouched.
 
     Before any tensor is unpacked, the file's shapes are compared with those of the architecture.
+
+    Args:
+        path: the file.
+        factory: builds the network where the file names a user's own, ``package.module:factory``
+            (see ``build_model``); such a name is never imported from a file.
 
     Raises:
         PackedFormatError: as ``read_packed``, or the file names a network that cannot be built or
             that has other tensors.
     """
     try:
-        _check_fits(read_header(path), path)
+        _check_fits(read_header(path), path, factory)
         packed = read_packed(path)
         with torch.random.fork_rng(devices=[]):
-            model = build_model(packed.spec)
+            model = build_model(packed.spec, factory=factory)
     except ConfigError as error:
         raise PackedFormatError(f"{path} names a network that cannot be built: {error}") from error
     model.load_state_dict(packed.state)
@@ -96,10 +102,10 @@ def _prunable_names(model: nn.Module) -> set[str]:
     return {name for name, parameter in parameters if id(parameter) in weights}
 
 
-def _check_fits(header: PackedHeader, path: Path) -> None:
+def _check_fits(header: PackedHeader, path: Path, factory: Factory | None) -> None:
     needed = {
         name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        for name, tensor in state_outline(header.spec).items()
+        for name, tensor in state_outline(header.spec, factory=factory).items()
     }
     found = {tensor.name: (tensor.shape, tensor.dtype) for tensor in header.tensors}
     for name in [*needed, *found]:

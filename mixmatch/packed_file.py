@@ -32,7 +32,9 @@ def write_frame(
     """
     entries = [entry for entry, _ in tensors.values()]
     chunks = [chunk for _, stored in tensors.values() for chunk in stored]
-    spec_json = canonical_json(spec.model_dump(mode="json"))
+    # Left out of the spec of a known name, whose code is timm's or ours.
+    unsaid = {"code_digest"} if spec.code_digest is None else None
+    spec_json = canonical_json(spec.model_dump(mode="json", exclude=unsaid))
     layout_json = canonical_json([entry.model_dump(mode="json") for entry in entries])
     metadata = {
         "format": FORMAT,

@@ -119,27 +119,49 @@ def constrained_ranges(
     Raises:
         ConfigError: a pattern of ``settings.layers`` matches no layer.
     """
+    stated = stated_ranges(layers, settings)
+    return {
+        x.name: stated.get(x.name) or _constraint(x, settings.constraints) or observed[x.name]
+        for x in layers
+    }
+
+
+def stated_ranges(
+    layers: Sequence[PrunableLayer], settings: RangeSettings
+) -> dict[str, SparsityRange]:
+    """Return the ranges that ``settings.layers`` and ``settings.roles`` state; layers win.
+
+    Args:
+        layers: the prunable layers.
+        settings: the ``ranges`` section.
+
+    Returns:
+        Ranges by name, of those layers for which there is a statement.
+
+    Raises:
+        ConfigError: a pattern of ``settings.layers`` matches no layer.
+    """
     _check_patterns(layers, settings)
-    return {x.name: _stated_range(x, settings) or observed[x.name] for x in layers}
+    found = ((x.name, _statement(x, settings)) for x in layers)
+    return {name: SparsityRange(*interval) for name, interval in found if interval is not None}
 
 
-def _stated_range(layer: PrunableLayer, settings: RangeSettings) -> SparsityRange | None:
-    """Return the range that settings or constraints state for a layer, None if none does."""
+def _statement(layer: PrunableLayer, settings: RangeSettings) -> tuple[float, float] | None:
+    """Return the interval that the settings state for a layer, None if they do not."""
     for pattern, interval in settings.layers.items():
         if fnmatchcase(layer.name, pattern):
-            return SparsityRange(*interval)
-    stated = settings.roles.get(layer.role) or _constraint(layer, settings.constraints)
-    return SparsityRange(*stated) if stated else None
+            return interval
+    return settings.roles.get(layer.role)
 
 
-def _constraint(layer: PrunableLayer, settings: ConstraintSettings) -> tuple[float, float] | None:
+def _constraint(layer: PrunableLayer, settings: ConstraintSettings) -> SparsityRange | None:
     """Return the structural constraint on a layer: the first match of METHOD's three."""
     if layer.role is LayerRole.NORMALIZATION:
-        return settings.normalization
+        return SparsityRange(*settings.normalization)
     # Before "small": Swin's patch embedding has 4,608 weights.
     if layer.role is LayerRole.PATCH_EMBEDDING:
-        return settings.patch_embedding
-    return settings.small if layer.num_weights < settings.small_below else None
+        return SparsityRange(*settings.patch_embedding)
+    return SparsityRange(*settings.small) if layer.num_weights < settings.small_below else None
 
 
 def _check_patterns(layers: Sequence[PrunableLayer], settings: RangeSettings) -> None:

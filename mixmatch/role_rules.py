@@ -85,8 +85,19 @@ _QKV = re.compile(
     r"^(to_)?(q|k|v|qk|kv|qkv|query|key|value)(_proj|_dw|_lin|_conv)?$|^(in|q|k|v)_proj_weight$"
 )
 _PROJECTION = re.compile(r"^(proj|projection|proj_out|out_proj|o_proj|c_proj|to_out|out)$")
+# Networks that compute relative position biases: Swin V2's in timm's, torchvision's and Hugging
+# Face's spelling, Swin V2-CR's, and the classes of timm's other transformers.
+_POSITION_BIAS_CLASS = re.compile(r"^(RelPos(Mlp|Bias\w*)|DynamicPosBias|\w*PositionBias)$")
+_POSITION_BIAS_PATH = re.compile(r"(^|\.)(cpb_mlp|meta_mlp|continuous_position_bias_mlp)$")
+
 _BEFORE_HEAD = "pre_logits"  # timm's name for fully connected layers below the last one
 _HEAD_NAME = re.compile(r"^((fc|linear|dense|classifier|head)_?)?\d*$")
+
+
+def is_position_bias(path: str, module: nn.Module) -> bool:
+    """Say whether the module at ``path`` computes relative position biases, never pruned."""
+    by_class = _POSITION_BIAS_CLASS.search(type(module).__name__)
+    return bool(by_class or _POSITION_BIAS_PATH.search(path))
 
 
 def assign_roles(model: nn.Module, places: Sequence[Place]) -> dict[str, LayerRole]:

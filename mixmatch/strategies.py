@@ -152,12 +152,38 @@ def plan(
         raise ConfigError(f"A strategy must be one of {', '.join(STRATEGIES)}, got {name!r}.")
     facts = _facts(layers)
     position = STRATEGIES[name].position
-    sparsity = {x.name: ranges[x.name].at(position(x, facts)) for x in layers}
+    return _record(name, layers, ranges, {x.name: position(x, facts) for x in layers})
+
+
+def plan_at(
+    name: str, alpha: float, layers: Sequence[PrunableLayer], ranges: Mapping[str, SparsityRange]
+) -> StrategyRecord:
+    """Put every layer at the same place of its range, under a name of the caller's.
+
+    Args:
+        name: of the record.
+        alpha: place in the range, 0 to 1.
+        layers: all prunable layers, in registration order.
+        ranges: the range of every layer, by name.
+
+    Raises:
+        SparsityError: ``alpha`` is outside [0, 1].
+    """
+    return _record(name, layers, ranges, {x.name: alpha for x in layers})
+
+
+def _record(
+    name: str,
+    layers: Sequence[PrunableLayer],
+    ranges: Mapping[str, SparsityRange],
+    positions: Mapping[str, float],
+) -> StrategyRecord:
+    sparsity = {x.name: ranges[x.name].at(positions[x.name]) for x in layers}
     num_pruned = {x.name: num_to_prune(sparsity[x.name], x.num_weights) for x in layers}
     return StrategyRecord(
         name=name,
         digest=json_digest(num_pruned),
-        sparsity=sum(num_pruned.values()) / facts.num_weights,
+        sparsity=sum(num_pruned.values()) / sum(layer.num_weights for layer in layers),
         layers=sparsity,
         num_pruned=num_pruned,
     )
@@ -173,12 +199,14 @@ def _stage(layer: PrunableLayer) -> str | None:
     """Return a layer's path up to its first numbered part; None outside the numbered body.
 
     Roles do not tell stages, so the path must: ``layer4.1.conv2`` lies in ``layer4``,
-    ``stages.2.blocks.0.attn.qkv`` in ``stages.2``.
+    ``stages.2.blocks.0.attn.qkv`` in ``stages.2``. Where layers themselves are numbered, as VGG's
+    ``features.25``, those of one width are a stage: its last is the four of 512 channels.
     """
     if layer.role in _INPUTS | _CLASSIFIER:
         return None
     parts = layer.name.split(".")
     for position, part in enumerate(parts):
         if _NUMBERED_PART.fullmatch(part):
-            return ".".join(parts[: position + 1])
+            path = ".".join(parts[: position + 1])
+            return path if path != layer.name else f"{layer.shape[0]} channels"
     return None

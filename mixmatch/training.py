@@ -16,6 +16,9 @@ from mixmatch.execution import Autocast
 from mixmatch.images import Batch, Batches
 from mixmatch.optimizers import optimizer_for
 
+# Maps (network, images (B, C, H, W), labels (B,)) to the mean loss of the batch, a float32 scalar.
+BatchLoss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
 
 def train(
     model: nn.Module,
@@ -56,12 +59,12 @@ def train(
     if schedule == "one_cycle":
         total = epochs * steps_per_epoch
         after_step = OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total).step
+    loss = cross_entropy(autocast)
     losses: list[float] = []
     for _ in range(epochs):
-        loss = train_epoch(model, batches, optimizer, after_step=after_step, autocast=autocast)
-        losses.append(loss)
+        losses.append(train_epoch(model, batches, optimizer, after_step=after_step, loss=loss))
         if on_epoch is not None:
-            on_epoch(loss)
+            on_epoch(losses[-1])
     model.eval()
     return tuple(losses)
 
@@ -72,18 +75,18 @@ def train_epoch(
     optimizer: Optimizer,
     *,
     after_step: Callable[[], None] | None = None,
-    autocast: Autocast | None = None,
+    loss: BatchLoss | None = None,
 ) -> float:
     """Train ``model`` in place for one pass over ``batches`` and leave it in train mode.
 
-    The loss is cross-entropy. The device is waited for once, at the end of the pass.
+    The device is waited for once, at the end of the pass.
 
     Args:
         model: on the device of the batches.
         batches: training images and labels.
         optimizer: over the parameters of ``model``.
         after_step: called after every optimizer step.
-        autocast: context of the forward passes; None: none.
+        loss: what is minimized; None: cross-entropy without autocast.
 
     Returns:
         Mean training loss, every image counted once.
@@ -93,21 +96,35 @@ def train_epoch(
         TrainingError: the loss became NaN or infinite.
     """
     model.train()
-    context = autocast or nullcontext
+    loss_of = loss or cross_entropy()
     losses: list[Tensor] = []
     sizes: list[int] = []
     for images, labels in batches():
         optimizer.zero_grad(set_to_none=True)
-        with context():
-            outputs = model(images)
-        loss = F.cross_entropy(outputs.float(), labels)
-        torch.autograd.backward(loss)
+        batch_loss = loss_of(model, images, labels)
+        torch.autograd.backward(batch_loss)
         optimizer.step()
         if after_step is not None:
             after_step()
-        losses.append(loss.detach())
+        losses.append(batch_loss.detach())
         sizes.append(len(labels))
     return _mean_loss(losses, sizes)
+
+
+def cross_entropy(autocast: Autocast | None = None) -> BatchLoss:
+    """Return the plain loss: cross-entropy with the labels, in float32.
+
+    Args:
+        autocast: context of the forward pass; None: none.
+    """
+    context = autocast or nullcontext
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        with context():
+            outputs = model(images)
+        return F.cross_entropy(outputs.float(), labels)
+
+    return loss
 
 
 def reporting(batches: Batches, num_batches: int, on_step: Callable[[float], None]) -> Batches:

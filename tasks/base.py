@@ -14,12 +14,12 @@ from mixmatch.evaluation import evaluate
 from mixmatch.execution import autocast_of, computing, fast_training
 from mixmatch.images import ordered_batches, shuffled_batches
 from mixmatch.layers import prunable_layers
-from mixmatch.models import build_model, count_parameters, pretrained_num_classes
+from mixmatch.models import count_parameters, pretrained_num_classes
 from mixmatch.records import Accuracy, BaseRecord
 from mixmatch.training import train
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.jobs import BaseJob
-from tasks.networks import EVALUATION_BATCH, open_split, preprocessing_of
+from tasks.networks import EVALUATION_BATCH, build_network, open_split, preprocessing_of
 from tasks.site import Site
 from tasks.watched import WatchedTraining, num_batches
 
@@ -64,7 +64,7 @@ def _trained_network(
             f"({job.spec.num_classes}), got {pretrained_num_classes(job.spec.architecture)}; "
             "set model.allow_new_head to train a new head."
         )
-    model = build_model(job.spec, pretrained=from_timm)
+    model = build_network(job.spec, pretrained=from_timm)
     replaced = _replaced_head(job, checkpoint, model) if checkpoint else ()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     if checkpoint is None:

@@ -67,14 +67,15 @@ def _pretrained(architecture: str) -> LocatedCheckpoint:
 
 
 def _registered(source: str, site: Site) -> LocatedCheckpoint:
-    from tasks.tracking import download_weights  # noqa: PLC0415  imports MLflow
+    from tasks.tracking import download_weights, pinned_address  # noqa: PLC0415  imports MLflow
 
     folder = site.open_workspace().root / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    path = download_weights(site, source, folder)
+    address = pinned_address(site, source)
+    path = download_weights(site, address, folder)
     mean, std = _normalization_of(path)
     return LocatedCheckpoint(
-        label=source, digest=file_digest(path), path=str(path), mean=mean, std=std
+        label=address, digest=file_digest(path), path=str(path), mean=mean, std=std
     )
 
 

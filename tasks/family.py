@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixmatch.digests import json_digest
 from mixmatch.evaluation import unpack_correct
+from mixmatch.halving import survivors
 from mixmatch.pareto import TradeOff, front_shares, on_front
-from mixmatch.records import BaseRecord, FamilyRecord, MemberRecord, Result
-from tasks.orders import Member
+from mixmatch.records import BaseRecord, FamilyRecord, MemberRecord, Result, RivalResult
+from tasks.members import Member, RivalMember
+
+Point = tuple[str, str]  # strategy and criterion
 
 
 def assemble(
@@ -21,6 +23,7 @@ def assemble(
     *,
     cached: frozenset[str],
     failed: Mapping[str, str],
+    rivals: Sequence[RivalMember] = (),
 ) -> FamilyRecord:
     """Put the family together and find its Pareto front over (validation accuracy, sparsity).
 
@@ -32,7 +35,8 @@ def assemble(
         members: all that were asked for, in order.
         records: those that finished, by job key.
         cached: keys that were found in the store.
-        failed: reasons by member label.
+        failed: reasons by label.
+        rivals: all that were asked for, in order.
     """
     finished = [member for member in members if member.job.key in records]
     points = _points(finished)
@@ -45,6 +49,11 @@ def assemble(
             for member in finished
         ),
         failed=dict(failed),
+        rivals=tuple(
+            _rival_result(rival, records[rival.job.key], base, cached)
+            for rival in rivals
+            if rival.job.key in records
+        ),
     )
 
 
@@ -61,13 +70,31 @@ def registered(family: FamilyRecord) -> tuple[Result, ...]:
     return tuple(result for result in family.results if result.key in chosen)
 
 
-def _point_of(member: Member) -> str:
-    """Name the configuration without its seed."""
-    return json_digest({**member.job.inputs, "seed": None})
+def hopeful(
+    members: Sequence[Member], records: Mapping[str, MemberRecord], num: int
+) -> list[Point]:
+    """Choose the ``num`` configurations that most likely reach the front if they are trained on.
+
+    Args:
+        members: one per configuration, all finished.
+        records: by job key.
+        num: how many, at least 1; all if there are fewer.
+    """
+    names = {"/".join(_point_of(member)): member for member in members}
+    of_points = {name: [records[member.job.key]] for name, member in names.items()}
+    trade_offs = [_trade_off(name, of) for name, of in of_points.items()]
+    shares = front_shares(trade_offs, np.stack([_mean_correct(of) for of in of_points.values()]))
+    chosen = survivors(trade_offs, shares, min(num, len(names)))
+    return [_point_of(names[name]) for name in chosen]
 
 
-def _points(members: Sequence[Member]) -> dict[str, list[Member]]:
-    points: dict[str, list[Member]] = {}
+def _point_of(member: Member) -> Point:
+    """Name the configuration without its seed: strategy and criterion."""
+    return member.strategy, member.criterion
+
+
+def _points(members: Sequence[Member]) -> dict[Point, list[Member]]:
+    points: dict[Point, list[Member]] = {}
     for member in members:
         points.setdefault(_point_of(member), []).append(member)
     return points
@@ -83,16 +110,18 @@ class _Verdict:
 
 
 def _verdicts(
-    points: Mapping[str, Sequence[Member]], records: Mapping[str, MemberRecord]
-) -> dict[str, _Verdict]:
+    points: Mapping[Point, Sequence[Member]], records: Mapping[str, MemberRecord]
+) -> dict[Point, _Verdict]:
     """Compare the configurations at the mean of their finished seeds."""
     if not points:
         return {}
     of_points = [[records[member.job.key] for member in members] for members in points.values()]
-    trade_offs = [_trade_off(name, of) for name, of in zip(points, of_points, strict=True)]
+    trade_offs = [
+        _trade_off("/".join(name), of) for name, of in zip(points, of_points, strict=True)
+    ]
     shares = front_shares(trade_offs, np.stack([_mean_correct(of) for of in of_points]))
-    verdicts = zip(on_front(trade_offs), trade_offs, shares, strict=True)
-    return {point.name: _Verdict(kept, point.accuracy, share) for kept, point, share in verdicts}
+    verdicts = zip(points, on_front(trade_offs), trade_offs, shares, strict=True)
+    return {name: _Verdict(kept, point.accuracy, share) for name, kept, point, share in verdicts}
 
 
 def _trade_off(name: str, records: Sequence[MemberRecord]) -> TradeOff:
@@ -132,4 +161,18 @@ def _result(
         mean_validation=verdict.mean_validation,
         front_share=verdict.front_share,
         key=member.job.key,
+    )
+
+
+def _rival_result(
+    rival: RivalMember, record: MemberRecord, base: BaseRecord, cached: frozenset[str]
+) -> RivalResult:
+    return RivalResult(
+        rival=rival.rival,
+        sparsity=rival.sparsity,
+        seed=rival.seed,
+        member=record,
+        accuracy_drop=base.test.value - record.test.value,
+        cached=rival.job.key in cached,
+        key=rival.job.key,
     )

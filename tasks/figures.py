@@ -1,15 +1,14 @@
-"""The figures of a run as two small files: for DVC's metrics and plots, or a spreadsheet."""
+"""The figures of a run as small files: for DVC's metrics and plots, or a spreadsheet."""
 
 import csv
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mixmatch.errors import WorkspaceError
-from tasks.summary import ResultRow, RunSummary
-
-# The sparsity from which a network counts as sparse in the figures.
-SPARSE = 0.8
+from mixmatch.records import Record
+from tasks.summary import SPARSE, RunSummary
 
 _COLUMNS = (
     "strategy",
@@ -21,6 +20,17 @@ _COLUMNS = (
     "accuracy_drop",
     "bytes",
     "on_front",
+    "digest",
+)
+_COMPARE_COLUMNS = (
+    "rival",
+    "sparsity_asked",
+    "seed",
+    "sparsity",
+    "validation_accuracy",
+    "accuracy",
+    "accuracy_drop",
+    "bytes",
     "digest",
 )
 
@@ -42,7 +52,8 @@ def check_figures_folder(folder: Path) -> None:
 def write_figures(summary: RunSummary, folder: Path) -> None:
     """Write ``metrics.json`` and ``family.csv`` into ``folder``; fractions and bytes on disk.
 
-    Neither holds a time or a path, so the same results give the same files.
+    Of a run with rivals ``compare.csv`` holds those; of one without, an older one is removed. None
+    holds a time or a path, so the same results give the same files.
 
     Raises:
         WorkspaceError: the folder cannot be written.
@@ -50,10 +61,11 @@ def write_figures(summary: RunSummary, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").write_text(json.dumps(metrics_of(summary), indent=1) + "\n")
-        with (folder / "family.csv").open("w", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(_COLUMNS)
-            rows.writerows(_row(result) for result in summary.results)
+        _write_table(folder / "family.csv", _COLUMNS, summary.results)
+        if summary.compare:
+            _write_table(folder / "compare.csv", _COMPARE_COLUMNS, summary.compare)
+        else:
+            (folder / "compare.csv").unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(folder, str(error.strerror)) from error
 
@@ -76,8 +88,11 @@ def metrics_of(summary: RunSummary) -> dict[str, float]:
     return metrics
 
 
-def _row(result: ResultRow) -> list[object]:
-    return [getattr(result, column) for column in _COLUMNS]
+def _write_table(path: Path, columns: tuple[str, ...], records: Iterable[Record]) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(columns)
+        rows.writerows([getattr(record, column) for column in columns] for record in records)
 
 
 def _unwritable(folder: Path, reason: str) -> WorkspaceError:

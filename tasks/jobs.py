@@ -233,6 +233,7 @@ class MemberJob(Job):
 
     step: ClassVar[str] = "member"
     kind: ClassVar[type[Record]] = MemberRecord
+    step_version: ClassVar[int] = 2
 
     base: Artifact
     data: Artifact
@@ -281,3 +282,12 @@ def data_job(
 def member_label(strategy: str, criterion: str, seed: int) -> str:
     """Name one member for tables, bars and run names, for example ``balanced/magnitude/0``."""
     return f"{strategy}/{criterion}/{seed}"
+
+
+# The rival that prunes nothing.
+DENSE = "dense"
+
+
+def rival_label(rival: str, sparsity: float, seed: int) -> str:
+    """Name one rival likewise, for example ``MAG@0.9343/0``, or ``dense/0``."""
+    return f"{rival}/{seed}" if rival == DENSE else f"{rival}@{sparsity:.6g}/{seed}"

@@ -9,6 +9,7 @@ from mixmatch.images import ImageSet, Preprocessing
 from mixmatch.models import build_model
 from mixmatch.records import Artifact, ModelSpec
 from mixmatch.signals import Signals
+from tasks.factory import factory_of
 from tasks.fetch import load_split
 from tasks.store import Store
 
@@ -16,9 +17,22 @@ EVALUATION_BATCH = 256
 SIGNALS = ("abs_gradient", "gradient", "hessian_gradient")  # fields of Signals, as stored
 
 
+def build_network(spec: ModelSpec, *, pretrained: bool = False) -> nn.Module:
+    """Build the network of ``spec``, a user's own one by its factory; see ``build_model``.
+
+    Raises:
+        ConfigError: as ``build_model``, or the factory cannot be found.
+        CheckpointError: as ``build_model``.
+    """
+    # A module may draw or seed when it is imported; the weights must not depend on who came first.
+    with torch.random.fork_rng(devices=[]):
+        factory = factory_of(spec)
+    return build_model(spec, pretrained=pretrained, factory=factory)
+
+
 def open_network(store: Store, weights: Artifact, spec: ModelSpec) -> nn.Module:
     """Build the network of ``spec`` with the stored ``weights``, in eval mode on the CPU."""
-    model = build_model(spec)
+    model = build_network(spec)
     load_state_(model, read_state(store.path(weights)), allow_new_head=False, source="the store")
     model.to(memory_format=torch.channels_last)
     return model.eval()

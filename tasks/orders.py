@@ -1,12 +1,9 @@
 """From a run file and the records so far to the next job: what each step is asked to do."""
 
-from dataclasses import dataclass
-
 import joblib
 
-from mixmatch.baselines import BASELINES
-from mixmatch.config import EngineSettings, FineTuneSettings, RunConfig
-from mixmatch.criteria import CRITERIA
+from mixmatch.config import EngineSettings, RangeSettings, RunConfig
+from mixmatch.config.ranges import AUTO
 from mixmatch.errors import ConfigError
 from mixmatch.execution import network_versions, resolve_execution
 from mixmatch.records import (
@@ -16,35 +13,12 @@ from mixmatch.records import (
     ModelSpec,
     PlanRecord,
     SensitivityRecord,
+    TargetsRecord,
 )
-from mixmatch.signals import Signal
 from mixmatch.strategies import METHOD_TEN
 from tasks.checkpoint import LocatedCheckpoint
-from tasks.jobs import BaseJob, MemberJob, PlanJob, SensitivityJob, member_label
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One row of the family before it is computed.
-
-    Attributes:
-        strategy: the first strategy that asks for this configuration.
-        also: further strategies with the same configuration.
-        criterion: key in CRITERIA.
-        seed: of fine-tuning.
-        job: what is to be computed.
-    """
-
-    strategy: str
-    also: tuple[str, ...]
-    criterion: str
-    seed: int
-    job: MemberJob
-
-    @property
-    def label(self) -> str:
-        """Name for tables, bars and runs, for example ``balanced/magnitude/0``."""
-        return member_label(self.strategy, self.criterion, self.seed)
+from tasks.factory import code_digest
+from tasks.jobs import DENSE, BaseJob, PlanJob, RivalsJob, SensitivityJob, TargetsJob
 
 
 def lone_execution(engine: EngineSettings) -> Execution:
@@ -74,7 +48,7 @@ def base_job(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint 
         spec=spec,
         checkpoint_digest=checkpoint.digest if checkpoint else None,
         settings=settings,
-        augmentation=_augmentation(config, data) if trains else "none",
+        augmentation=augmentation_of(config, data) if trains else "none",
         seed=config.seed,
         execution=lone_execution(config.engine),
     )
@@ -87,120 +61,100 @@ def sensitivity_job(config: RunConfig, data: DataRecord, base: BaseRecord) -> Se
         base=base.artifact,
         data=data.artifact,
         spec=base.spec,
-        hessian="GraSP" in config.ranges.baselines,
+        hessian=_needs_hessian(config),
         batch=config.calibration_batch,
         execution=lone_execution(engine),
     )
 
 
-def plan_job(config: RunConfig, base: BaseRecord, scores: SensitivityRecord) -> PlanJob:
-    """Ask for ranges and strategies."""
+def targets_job(
+    config: RunConfig, data: DataRecord, base: BaseRecord, scores: SensitivityRecord
+) -> TargetsJob | None:
+    """Ask for the global targets where the run file leaves them to the run."""
+    if config.ranges.targets != AUTO or config.ranges.preset is not None:
+        return None
+    return TargetsJob(
+        base=base.artifact,
+        data=data.artifact,
+        spec=base.spec,
+        scores=scores.artifact,
+        ranges=config.ranges,
+        roles=_roles(config),
+        criteria=config.criteria,
+        batch_norm_images=config.fine_tune.batch_norm_images,
+        seed=_seed_of_ranges(config),
+        execution=lone_execution(config.engine),
+    )
+
+
+def plan_job(
+    config: RunConfig,
+    base: BaseRecord,
+    scores: SensitivityRecord,
+    targets: TargetsRecord | None = None,
+) -> PlanJob:
+    """Ask for ranges and strategies.
+
+    Args:
+        config: the run file.
+        base: the network to compress.
+        scores: what the sensitivity pass measured.
+        targets: what was found where the run file leaves them to the run.
+    """
+    unread: dict[str, object] = {"largest_loss": RangeSettings().largest_loss}
+    if config.ranges.targets == AUTO:
+        unread["targets"] = targets.targets if targets else RangeSettings().targets
     return PlanJob(
         base=base.artifact,
         spec=base.spec,
         scores=scores.artifact,
-        ranges=config.ranges,
+        ranges=config.ranges.model_copy(update=unread),
+        roles=_roles(config),
         strategies=config.strategies or METHOD_TEN,
-        seed=config.seed if "random" in config.ranges.baselines else 0,
+        target_sparsity=config.target_sparsity or None,
+        seed=_seed_of_ranges(config),
         versions=network_versions(),
     )
 
 
-def members(
-    config: RunConfig,
-    data: DataRecord,
-    base: BaseRecord,
-    scores: SensitivityRecord,
-    plan: PlanRecord,
-) -> tuple[Member, ...]:
-    """List the distinct members of the family: criteria, then strategies, then seeds.
+def rivals_job(
+    config: RunConfig, base: BaseRecord, scores: SensitivityRecord, plan: PlanRecord
+) -> RivalsJob | None:
+    """Ask what the rivals prune at the sparsities of the family; None if there are none to prune.
 
-    Strategies that prune equally share one member; without fine-tuning all seeds do.
+    Strategies of equal sparsity share one comparison.
     """
-    found: dict[str, Member] = {}
-    for criterion in config.criteria:
-        for strategy in plan.strategies:
-            for seed in config.seeds:
-                job = _member_job(config, data, base, scores, criterion)
-                job = job.model_copy(
-                    update={
-                        "num_pruned": strategy.num_pruned,
-                        "seed": seed if config.fine_tune.max_epochs else 0,
-                    }
-                )
-                known = found.get(job.key)
-                found[job.key] = (
-                    Member(strategy.name, (), criterion, job.seed, job)
-                    if known is None
-                    else _also(known, strategy.name)
-                )
-    return tuple(found.values())
-
-
-def references(
-    config: RunConfig,
-    data: DataRecord,
-    base: BaseRecord,
-    scores: SensitivityRecord,
-    plan: PlanRecord,
-) -> tuple[Member, ...]:
-    """List the global baselines at the largest target, masked and re-estimated, not fine-tuned.
-
-    They show in the report what a single global ranking leaves of the base.
-    """
-    untrained = config.fine_tune.model_copy(update={"max_epochs": 0})
-    config = config.model_copy(update={"fine_tune": untrained})
-    found = []
-    for seen in plan.observations:
-        if seen.target != max(config.ranges.targets):
-            continue
-        job = _member_job(config, data, base, scores, seen.baseline)
-        seed = config.seed if BASELINES[seen.baseline].needs is Signal.NOISE else 0
-        job = job.model_copy(update={"num_pruned": seen.num_pruned, "seed": seed})
-        name = f"{seen.baseline} at {seen.target:g}"
-        found.append(Member(name, (), seen.baseline, seed, job))
-    return tuple(found)
-
-
-def _member_job(
-    config: RunConfig,
-    data: DataRecord,
-    base: BaseRecord,
-    scores: SensitivityRecord,
-    criterion: str,
-) -> MemberJob:
-    rule = BASELINES[criterion] if criterion in BASELINES else CRITERIA[criterion]
-    reads_scores = rule.needs not in {Signal.NONE, Signal.NOISE}
-    return MemberJob(
+    rivals = tuple(name for name in config.compare if name != DENSE)
+    if not rivals:
+        return None
+    reached = dict.fromkeys(x.sparsity for x in plan.strategies if x.sparsity > 0)
+    return RivalsJob(
         base=base.artifact,
-        data=data.artifact,
         spec=base.spec,
-        criterion=criterion,
-        scores=scores.artifact if reads_scores else None,
-        num_pruned={},
-        fine_tune=_true_settings(config.fine_tune),
-        augmentation=_augmentation(config, data) if config.fine_tune.max_epochs else "none",
-        seed=0,
-        execution=member_execution(config.engine),
+        scores=scores.artifact,
+        rivals=rivals,
+        sparsities=config.compare_sparsities or tuple(sorted(reached)),
+        seeds=config.seeds if "random" in rivals else None,
+        versions=network_versions(),
     )
 
 
-def _true_settings(settings: FineTuneSettings) -> FineTuneSettings:
-    """Leave out what an untrained member does not read."""
-    if settings.max_epochs:
-        return settings
-    return FineTuneSettings(max_epochs=0, batch_norm_images=settings.batch_norm_images)
-
-
-def _also(member: Member, strategy: str) -> Member:
-    if strategy == member.strategy or strategy in member.also:
-        return member
-    also = (*member.also, strategy)
-    return Member(member.strategy, also, member.criterion, member.seed, member.job)
-
-
-def _augmentation(config: RunConfig, data: DataRecord) -> str:
+def augmentation_of(config: RunConfig, data: DataRecord) -> str:
+    """Say how training images vary: as the run file says, else as suits the data set."""
     return config.data.augmentation or data.augmentation
+
+
+def _needs_hessian(config: RunConfig) -> bool:
+    observed = () if config.ranges.preset else config.ranges.baselines
+    return "GraSP" in (*observed, *config.compare)
+
+
+def _roles(config: RunConfig) -> dict[str, str] | None:
+    return {pattern: role.value for pattern, role in config.model.roles.items()} or None
+
+
+def _seed_of_ranges(config: RunConfig) -> int:
+    return config.seed if "random" in config.ranges.baselines else 0
 
 
 def _spec(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | None) -> ModelSpec:
@@ -213,6 +167,7 @@ def _spec(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint | N
         mean=mean,
         std=std,
         classes=data.classes,
+        code_digest=code_digest(config.model.architecture),
     )
 
 

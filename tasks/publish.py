@@ -11,12 +11,19 @@ from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
 from mixmatch.records import BaseRecord, DataRecord, FamilyRecord, PlanRecord, Record
 from tasks.family import registered
-from tasks.jobs import member_label
-from tasks.orders import Member
+from tasks.jobs import member_label, rival_label
+from tasks.members import Asked
 from tasks.report import write_report
 from tasks.run_file import settings_digest
 from tasks.site import Site
-from tasks.tracking import close_run, fail_run, open_run, record_result, register_front
+from tasks.tracking import (
+    close_run,
+    fail_run,
+    open_run,
+    record_result,
+    record_rival,
+    register_front,
+)
 from tasks.versioning import version_files
 
 
@@ -33,18 +40,19 @@ class Versioned(Record):
 
 
 def open_tracking(
-    config: RunConfig, data: DataRecord, base: BaseRecord, members: Sequence[Member], site: Site
+    config: RunConfig, data: DataRecord, base: BaseRecord, asked: Sequence[Asked], site: Site
 ) -> str:
     """Open or resume the parent run of this family in MLflow and return its identifier.
 
-    Two runs are the same when they have one name, one base and the same members.
+    Two runs are the same when they have one name, one base, and ask for the same.
     """
     key = json_digest(
         {
             "name": config.run_name,
             "registered": config.registered_name if config.register_.enabled else None,
             "base": base.artifact.digest,
-            "members": {member.label: member.job.key for member in members},
+            "asked": {one.label: one.job.key for one in asked},
+            "fine_tune": config.fine_tune.model_dump(mode="json", exclude_none=True),
         }
     )
     opened = open_run(
@@ -56,8 +64,8 @@ def open_tracking(
         tags={
             **_digests(data, base),
             "settings.digest": settings_digest(config),
-            **{f"execution.{k}": str(v) for k, v in members[0].job.execution if k != "versions"},
-            **{f"version.{k}": v for k, v in members[0].job.execution.versions.items()},
+            **{f"execution.{k}": str(v) for k, v in asked[0].job.execution if k != "versions"},
+            **{f"version.{k}": v for k, v in asked[0].job.execution.versions.items()},
         },
     )
     return opened.run_id
@@ -69,10 +77,13 @@ def fail_tracking(run_id: str, site: Site) -> None:
 
 
 def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
-    """Write every result as a child run, once."""
+    """Write every result and every rival as a child run, once."""
     for result in family.results:
         name = member_label(result.strategy, result.criterion, result.seed)
         record_result(site, run_id, result, name=name)
+    for rival in family.rivals:
+        name = rival_label(rival.rival, rival.sparsity, rival.seed)
+        record_rival(site, run_id, rival, name=name)
 
 
 def register_results(

@@ -7,10 +7,26 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeVar, cast
 
-from mixmatch.records import BaseRecord, MemberRecord, PlanRecord, Record, SensitivityRecord
+from mixmatch.records import (
+    BaseRecord,
+    MemberRecord,
+    PlanRecord,
+    Record,
+    RivalsRecord,
+    SensitivityRecord,
+    TargetsRecord,
+)
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.fetch import fetch_data
-from tasks.jobs import BaseJob, Job, MemberJob, PlanJob, SensitivityJob
+from tasks.jobs import (
+    BaseJob,
+    Job,
+    MemberJob,
+    PlanJob,
+    RivalsJob,
+    SensitivityJob,
+    TargetsJob,
+)
 from tasks.site import Site
 
 R = TypeVar("R", bound=Record)
@@ -48,6 +64,25 @@ def make_plan(job: PlanJob, site: Site) -> PlanRecord:
     return _step(job, site, PlanRecord, lambda: _from("plan")(job, site))
 
 
+def choose_targets(job: TargetsJob, site: Site) -> TargetsRecord:
+    """Find the global targets by untrained validation accuracy.
+
+    Raises:
+        ConfigError: a layer pattern of the run file matches no layer.
+        ScoreError: a score is NaN or infinite.
+    """
+    return _step(job, site, TargetsRecord, lambda: _from("targets")(job, site))
+
+
+def plan_rivals(job: RivalsJob, site: Site) -> RivalsRecord:
+    """Find what each rival prunes at each sparsity.
+
+    Raises:
+        ScoreError: a score is NaN or infinite.
+    """
+    return _step(job, site, RivalsRecord, lambda: _from("rivals")(job, site))
+
+
 def make_member(job: MemberJob, site: Site, label: str) -> MemberRecord:
     """Prune, fine-tune and evaluate one member of the family.
 
@@ -78,4 +113,12 @@ def _from(module: str) -> Callable[..., object]:
     return cast(Callable[..., object], import_module(f"tasks.{module}").compute)
 
 
-__all__ = ["fetch_data", "make_base", "make_member", "make_plan", "measure_sensitivity"]
+__all__ = [
+    "choose_targets",
+    "fetch_data",
+    "make_base",
+    "make_member",
+    "make_plan",
+    "measure_sensitivity",
+    "plan_rivals",
+]

@@ -6,6 +6,10 @@ Keys may be added, never renamed or removed.
 from collections.abc import Mapping
 
 from mixmatch.records import BaseRecord, FamilyRecord, Record, Result
+from tasks.compare import RivalRow
+
+# The sparsity from which a network counts as sparse in a run's few figures.
+SPARSE = 0.8
 
 
 class BaseSummary(Record):
@@ -139,6 +143,8 @@ class RunSummary(Record):
         cache: how much was there already.
         seconds: wall time by stage, with ``total``.
         failed: label of each member that failed, with its reason.
+        compare: one per finished rival, in the order asked; empty if none was asked for.
+        warnings: sentences about what is missing though nothing has failed.
     """
 
     run_id: str
@@ -149,6 +155,8 @@ class RunSummary(Record):
     cache: CacheCount
     seconds: dict[str, float]
     failed: dict[str, str]
+    compare: tuple[RivalRow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -182,4 +190,5 @@ class RunSummary(Record):
             cache=CacheCount.model_validate(dict(cache)),
             seconds=dict(seconds),
             failed=family.failed,
+            compare=tuple(RivalRow.of(x) for x in family.rivals),
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import doctor, pages, registry, runs, steps
+from flows.cli import doctor, pages, registry, runs, steps, study
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": runs.demo,
     "run": runs.run,
+    "study": study.study,
     "plan": steps.plan,
     "fetch": steps.fetch,
     "base": steps.base,

@@ -2,16 +2,21 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.cli.facts_table import print_base, print_facts
 from flows.cli.output import megabytes, percent
+from tasks.compare import better_unpruned, claim_sentence
+from tasks.jobs import DENSE
 from tasks.workspace import DEFAULT_NAME, HOME_VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+    from tasks.compare import RivalRow
     from tasks.summary import ResultRow, RunSummary
 
 _STAR = "*"
@@ -27,42 +32,80 @@ _HEADINGS = (
     ("MB", "right"),
     ("version", "right"),
 )
+_RIVAL_HEADINGS = (
+    ("rival", "left"),
+    ("asked %", "right"),
+    ("seed", "right"),
+    *_HEADINGS[4:9],
+)
 
 
 def print_family(console: "Console", summary: "RunSummary", registered_name: str) -> None:
-    """Print base, members with the front marked, failures, and where to look."""
-    from rich import box  # noqa: PLC0415  slow to load, and help does without
-    from rich.table import Table  # noqa: PLC0415  likewise
-
+    """Print base, members with the front marked, rivals, failures, and where to look."""
     print_base(console, summary.base)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading, side in _HEADINGS:
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    table = _table(_HEADINGS)
     for row in summary.results:
         table.add_row(*_cells(row), style="bold" if row.on_front else None)
     console.print(table)
     num_front = sum(row.on_front for row in summary.results)
     front = f"{num_front} of {len(summary.results)} results"
     console.print(f"{_STAR} on the Pareto front of validation accuracy and sparsity: {front}")
+    _print_rivals(console, summary)
+    for warning in summary.warnings:
+        console.print(f"Note: {warning}", soft_wrap=True)
     for label, reason in summary.failed.items():
         console.print(f"FAILED: {label}: {reason}", style="bold red", soft_wrap=True)
     console.print()
     print_facts(console, _places(summary, registered_name))
 
 
+def _print_rivals(console: "Console", summary: "RunSummary") -> None:
+    """Print the rivals, if there are any, and with a dense control what drops in claims mean."""
+    if not summary.compare:
+        return
+    table = _table(_RIVAL_HEADINGS)
+    for row in summary.compare:
+        table.add_row(*_rival_cells(row))
+    console.print()
+    console.print(table)
+    if better := better_unpruned(summary.base, summary.compare):
+        console.print(claim_sentence(better), soft_wrap=True)
+
+
+def _table(headings: Sequence[tuple[str, str]]) -> "Table":
+    from rich import box  # noqa: PLC0415  slow to load, and help does without
+    from rich.table import Table  # noqa: PLC0415  likewise
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading, side in headings:
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    return table
+
+
 def _cells(row: "ResultRow") -> tuple[str, ...]:
-    low, high = row.accuracy_interval
     return (
         _STAR if row.on_front else "",
         "\n".join((row.strategy, *(f"= {name}" for name in row.also))),
         row.criterion,
         str(row.seed),
+        *_measured_cells(row),
+        "-" if row.model_version is None else str(row.model_version),
+    )
+
+
+def _rival_cells(row: "RivalRow") -> tuple[str, ...]:
+    asked = "-" if row.rival == DENSE else percent(row.sparsity_asked)
+    return (row.rival, asked, str(row.seed), *_measured_cells(row))
+
+
+def _measured_cells(row: "ResultRow | RivalRow") -> tuple[str, ...]:
+    low, high = row.accuracy_interval
+    return (
         percent(row.sparsity),
         percent(row.validation_accuracy),
         f"{percent(row.accuracy)} ({percent(low, 1)}-{percent(high, 1)})",
         percent(row.accuracy_drop),
         megabytes(row.bytes),
-        "-" if row.model_version is None else str(row.model_version),
     )
 
 

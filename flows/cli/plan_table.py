@@ -30,10 +30,8 @@ def print_plan(console: "Console", plan: "PlanSummary") -> None:
 def _layer_table(plan: "PlanSummary") -> "Table":
     table = _table("layer", "role", "weights", "observed %", "range %")
     for layer in plan.layers:
-        observed, allowed = (
-            f"{percent(low, 1)} to {percent(high, 1)}"
-            for low, high in (layer.observed, layer.range)
-        )
+        observed = _interval(layer.observed) if layer.observed else "preset"
+        allowed = _interval(layer.range)
         table.add_row(layer.name, layer.role, f"{layer.num_weights:,}", observed, allowed)
     return table
 
@@ -43,15 +41,19 @@ def _strategy_table(plan: "PlanSummary") -> "Table":
     first_with: dict[str, str] = {}
     for name, strategy in plan.strategies.items():
         first = first_with.setdefault(strategy.digest, name)
-        low, high = min(strategy.layers.values()), max(strategy.layers.values())
+        planned = strategy.layers.values()
         table.add_row(
             name,
             first if first != name else "",
             percent(strategy.sparsity),
-            f"{percent(low, 1)} to {percent(high, 1)}",
+            _interval((min(planned), max(planned))),
             megabytes(strategy.expected_bytes),
         )
     return table
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    return f"{percent(ends[0], 1)} to {percent(ends[1], 1)}"
 
 
 def _table(*headings: str) -> "Table":

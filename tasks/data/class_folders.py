@@ -23,6 +23,7 @@ _UNREADABLE = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+_GROUP = 64  # files per thread and step: handing over one costs more than reading a small image
 _WARNING_FILTERS = Lock()  # filters belong to the process, decoding runs in threads
 
 
@@ -73,9 +74,11 @@ def digest_of_files(files: Iterable[Path], root: Path) -> str:
         DataError: a file cannot be read.
     """
     paths = list(files)
+    groups = [paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP)]
     try:
         with ThreadPoolExecutor() as threads:
-            digests = list(threads.map(file_digest, paths))
+            parts = threads.map(lambda group: [file_digest(x) for x in group], groups)
+            digests = [digest for part in parts for digest in part]
     except OSError as error:
         raise DataError(f"The images in {root} must be readable: {error}.") from error
     names = [path.relative_to(root).as_posix() for path in paths]

@@ -6,7 +6,6 @@ import os
 import tempfile
 import zlib
 from collections.abc import Mapping
-from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +15,7 @@ from PIL import Image
 
 from mixmatch.digests import json_digest
 from mixmatch.errors import DataError
+from tasks.data.archives import Archive, download
 from tasks.data.locate import LocatedData
 from tasks.data.raw import RawData
 from tasks.workspace import Workspace
@@ -98,21 +98,18 @@ def _download_missing(folder: Path) -> None:
     if not missing:
         return
     from torchvision.datasets import FashionMNIST  # noqa: PLC0415  loads torch
-    from torchvision.datasets.utils import download_url  # noqa: PLC0415  loads torch
 
     folder.mkdir(parents=True, exist_ok=True)
     md5 = dict(FashionMNIST.resources)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in sorted(missing):
-            address = FashionMNIST.mirrors[0] + name
-            try:
-                download_url(address, scratch, md5=md5[name])
-            except (OSError, HTTPException, RuntimeError) as error:  # the last: wrong checksum
-                raise DataError(
-                    f"Fashion-MNIST must be downloaded from {address}, which failed ({error}); "
-                    "set data.root to a folder that holds its four .gz files."
-                ) from error
-            os.replace(Path(scratch) / name, folder / name)
+            file = download(
+                Archive(FashionMNIST.mirrors[0] + name, md5[name]),
+                Path(scratch),
+                title="Fashion-MNIST",
+                advice="set data.root to a folder that holds its four .gz files",
+            )
+            os.replace(file, folder / name)
 
 
 def _unpack_all(folder: Path) -> dict[str, bytes]:

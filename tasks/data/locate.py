@@ -17,8 +17,8 @@ class LocatedData(Record):
     """A data set that was found, before it is decoded.
 
     Attributes:
-        label: what the data record calls its source: ``embedded``, a folder, or the address of the
-            download; with ``validation_root``, that folder too.
+        label: what the data record calls its source: ``embedded``, the folder or archive that was
+            named, or the address of the download; with ``validation_root``, that folder too.
         source_digest: SHA-256 that stands for the content, that of ``validation_root`` included.
         path: absolute folder of the files; None for what is embedded.
     """
@@ -44,7 +44,7 @@ def locate_data(settings: DataSettings, workspace: Workspace) -> LocatedData:
         return found
     from tasks.data.image_folder import fingerprint, refuse_overlap  # noqa: PLC0415  loads numpy
 
-    if settings.name == "image_folder" and found.path is not None:
+    if settings.name in ("image_folder", "gtsrb") and found.path is not None:
         refuse_overlap(Path(found.path), validation)
     return LocatedData(
         label=f"{found.label} (validation: {validation})",
@@ -81,8 +81,8 @@ def read_data(settings: DataSettings, located: LocatedData) -> "RawData":
     return in_order(raw, settings.classes) if settings.classes else raw
 
 
-def _absolute(folder: str | None) -> Path | None:
-    return Path(folder).expanduser().resolve() if folder else None
+def _absolute(place: str | None) -> Path | None:
+    return Path(place).expanduser().resolve() if place else None
 
 
 def _joint_digest(source: str, validation: str) -> str:

@@ -6,33 +6,30 @@ gives each part its colour, because colours follow the reader's light or dark th
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Literal
 
 from mixmatch.records import (
     Accuracy,
-    BaseRecord,
     FamilyRecord,
     LayerRecord,
-    MemberRecord,
     PlanRecord,
     Result,
     StrategyRecord,
 )
-from tasks.report.texts import interval, megabytes, percent
-
-Split = Literal["test", "validation"]
-Json = dict[str, object]
+from tasks.report.marks import Json, Split, accuracy_of, error_bars, measured_lines
+from tasks.report.rivals import control_level, rival_series
+from tasks.report.texts import percent
 
 # Marks differ as well as colours, so that a criterion can be told without seeing its colour.
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 _SIZE, _FRONT_SIZE = 8, 13
 _ROW_HEIGHT = 24
+_HEIGHTS_BELOW = 2  # how far below the family a rival is still in the picture
 # The first is the base's: few results are as sparse and as accurate as its right end.
 _LABEL_PLACES = ("end", "start", "middle")
 
 
 def trade_off(family: FamilyRecord, split: Split, references: Mapping[str, float]) -> Json:
-    """Draw accuracy against sparsity, one series per criterion, with the front as a line.
+    """Draw accuracy against sparsity: the front as a line, a series per criterion and per rival.
 
     Args:
         family: the product of a run; fractions on both axes.
@@ -45,24 +42,46 @@ def trade_off(family: FamilyRecord, split: Split, references: Mapping[str, float
         _series(number, name, [x for x in family.results if x.criterion == name], split)
         for number, name in enumerate(criteria)
     ]
-    base = _accuracy(family.base, split)
-    lines = {f"base {percent(base.value)}": base.value}
-    lines |= {f"{escape(name)} {percent(value)}": value for name, value in references.items()}
+    rivals = rival_series(family.rivals, split)
+    base = accuracy_of(family.base, split)
+    lines = _levels(family, split, references)
     layout = {
         "xaxis": {"title": {"text": "sparsity"}, "tickformat": ".0%"},
         "yaxis": {
             "title": {"text": f"{split} accuracy"},
             "tickformat": ".1%",
-            "range": _span([base, *(_accuracy(x.member, split) for x in family.results)]),
+            "range": _span(family, split),
         },
         "shapes": [_band(base), *(_line(n, *line) for n, line in enumerate(lines.items()))],
     }
-    return {"data": [_front(family.results, split), *series], "layout": layout}
+    return {"data": [_front(family.results, split), *series, *rivals], "layout": layout}
 
 
-def _span(accuracies: Sequence[Accuracy]) -> list[float]:
-    """Return the ends of the accuracy axis: all intervals, and a margin."""
-    low, high = min(x.low for x in accuracies), max(x.high for x in accuracies)
+def _levels(
+    family: FamilyRecord, split: Split, references: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the horizontal lines by label: base, dense control, references."""
+    levels = {"base": accuracy_of(family.base, split).value}
+    if (control := control_level(family.rivals, split)) is not None:
+        levels["dense control"] = control
+    levels |= references
+    return {f"{escape(name)} {percent(value)}": value for name, value in levels.items()}
+
+
+def _span(family: FamilyRecord, split: Split) -> list[float]:
+    """Return the ends of the accuracy axis: all intervals of the family, and a margin.
+
+    Rivals are in it too, down to two heights of the family below it: what collapsed further would
+    leave nothing to see of the rest.
+    """
+    found = [accuracy_of(family.base, split)]
+    found += (accuracy_of(x.member, split) for x in family.results)
+    low, high = min(x.low for x in found), max(x.high for x in found)
+    floor = low - _HEIGHTS_BELOW * (high - low)
+    beside = [accuracy_of(x.member, split) for x in family.rivals]
+    near = [x for x in beside if x.value >= floor]
+    low = min([low, *(max(x.low, floor) for x in near)])
+    high = max([high, *(x.high for x in near)])
     margin = 0.1 * (high - low)
     return [low - margin, high + margin]
 
@@ -79,7 +98,7 @@ def front_points(results: Sequence[Result], split: Split) -> list[tuple[float, f
     means = (
         (
             sum(x.member.sparsity for x in point) / len(point),
-            sum(_accuracy(x.member, split).value for x in point) / len(point),
+            sum(accuracy_of(x.member, split).value for x in point) / len(point),
         )
         for point in seeds.values()
     )
@@ -120,21 +139,14 @@ def layer_map(plan: PlanRecord) -> Json:
 
 
 def _series(number: int, criterion: str, results: Sequence[Result], split: Split) -> Json:
-    accuracies = [_accuracy(result.member, split) for result in results]
+    accuracies = [accuracy_of(result.member, split) for result in results]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": escape(criterion),
         "x": [result.member.sparsity for result in results],
         "y": [accuracy.value for accuracy in accuracies],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [accuracy.high - accuracy.value for accuracy in accuracies],
-            "arrayminus": [accuracy.value - accuracy.low for accuracy in accuracies],
-            "thickness": 1,
-            "width": 3,
-        },
+        "error_y": error_bars(accuracies),
         "marker": {
             "symbol": _SYMBOLS[number % len(_SYMBOLS)],
             "size": [_FRONT_SIZE if result.on_front else _SIZE for result in results],
@@ -195,26 +207,27 @@ def _line(number: int, label: str, accuracy: float) -> Json:
 
 
 def _point_hover(result: Result) -> str:
-    member = result.member
     also = f" (also {', '.join(result.also)})" if result.also else ""
     lines = (
         f"{result.criterion}, seed {result.seed}",
-        f"sparsity {percent(member.sparsity)}",
-        f"validation {percent(member.validation.value)} ({interval(member.validation)})",
-        f"test {percent(member.test.value)} ({interval(member.test)})",
-        f"{megabytes(member.artifact.size_bytes)} ({member.artifact.size_bytes:,} bytes)",
+        *measured_lines(result.member),
         *(("on the front",) if result.on_front else ()),
     )
     return f"<b>{escape(result.strategy)}</b>{escape(also)}<br>" + "<br>".join(map(escape, lines))
 
 
 def _cell_hover(layer: LayerRecord, strategy: StrategyRecord) -> str:
+    seen = layer.observed
     lines = (
         f"{layer.name} ({layer.role})",
         f"sparsity {percent(_planned(layer, strategy))}",
         f"{strategy.num_pruned[layer.name]:,} of {layer.num_weights:,} weights pruned",
         f"range {percent(layer.range[0])} to {percent(layer.range[1])}",
-        f"observed {percent(layer.observed[0])} to {percent(layer.observed[1])}",
+        *(
+            (f"observed {percent(seen[0])} to {percent(seen[1])}",)
+            if seen
+            else ("range of a preset",)
+        ),
     )
     return f"<b>{escape(strategy.name)}</b><br>" + "<br>".join(map(escape, lines))
 
@@ -225,7 +238,3 @@ def _layer_label(layer: LayerRecord) -> str:
 
 def _planned(layer: LayerRecord, strategy: StrategyRecord) -> float:
     return strategy.num_pruned[layer.name] / layer.num_weights
-
-
-def _accuracy(measured: BaseRecord | MemberRecord, split: Split) -> Accuracy:
-    return measured.test if split == "test" else measured.validation

@@ -8,9 +8,11 @@ import jinja2
 
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import FamilyRecord, PlanRecord, Result
+from tasks.compare import RivalRow, better_unpruned, claim_sentence
 from tasks.jobs import member_label
 from tasks.report.charts import layer_map, trade_off
 from tasks.report.texts import interval, megabytes, percent, points
+from tasks.summary import BaseSummary
 
 
 def write_report(
@@ -73,6 +75,7 @@ def _page(
         plan=plan,
         versions=versions,
         references=references,
+        claim=_claim(family),
         plotly=get_plotlyjs(),
         data={
             "rows": [_row(result, versions, family) for result in family.results],
@@ -83,6 +86,13 @@ def _page(
             },
         },
     )
+
+
+def _claim(family: FamilyRecord) -> str | None:
+    """Say what drops in claims are measured against; None without a dense control."""
+    rivals = [RivalRow.of(rival) for rival in family.rivals]
+    better = better_unpruned(BaseSummary.of(family.base), rivals)
+    return claim_sentence(better) if better else None
 
 
 def _row(result: Result, versions: Mapping[str, int], family: FamilyRecord) -> dict[str, object]:

@@ -5,9 +5,9 @@ MLflow is a view of what the store holds; every write can be repeated without a 
 
 from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
 from tasks.tracking.connection import connect, prepare_tracking
-from tasks.tracking.download import download_weights
+from tasks.tracking.download import download_weights, pinned_address
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
-from tasks.tracking.results import record_result
+from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "fail_run",
     "list_models",
     "open_run",
+    "pinned_address",
     "prepare_tracking",
     "record_result",
+    "record_rival",
     "register_front",
     "show_model",
 ]

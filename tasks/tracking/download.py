@@ -51,6 +51,19 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
         return weights.replace(folder / f"{file_digest(weights)}{weights.suffix}")
 
 
+def pinned_address(site: Site, uri: str) -> str:
+    """Return ``uri`` with an alias replaced by the version that it points at now.
+
+    Raises:
+        RegistryError: there is no such registered model, alias or version.
+    """
+    client, match = connect_if_there(site), _REGISTERED.fullmatch(uri)
+    if client is None or match is None or "@" not in match[1]:
+        return uri
+    version = find_version(client, match[1])
+    return f"models:/{version.name}/{version.version}"
+
+
 def _download(client: "MlflowClient", uri: str, scratch: Path) -> Path:
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415  takes seconds
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds

@@ -2,8 +2,15 @@
 
 The folder is written through MLflow's ``Model`` alone. ``mlflow.pyfunc.save_model`` would add the
 version of cloudpickle and paths of this machine, and warn about the missing input type.
+
+A user's own network brings the source file of its factory's module along. That is enough where this
+file imports installed packages only. Not covered: other files of the user's own that it imports,
+which must be installed where the model is served; a package's ``__init__.py`` and a module with
+relative imports, which cannot stand alone, so that their package must be installed there as a whole
+and in the same version; and packages beyond those of ``requirements.txt``.
 """
 
+import ast
 import platform
 import shutil
 from importlib.metadata import version
@@ -13,15 +20,19 @@ from typing import TYPE_CHECKING
 import yaml
 
 from mixmatch.records import ModelSpec
+from tasks.factory import is_factory, module_source
 from tasks.tracking.connection import silence
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-PACKED_ARTIFACT = "packed"  # name under which MLflow hands the file to the served model
+# Names under which MLflow hands files to the served model.
+PACKED_ARTIFACT = "packed"
+CODE_ARTIFACT = "factory"
 
 _CODE = Path(__file__).with_name("served_model.py")
 _PACKED_FILE = "artifacts/network.packed"
+_CODE_FOLDER = "code"
 _NEEDED = ("mixmatch", "mlflow", "torch", "timm", "numpy", "safetensors", "zstandard", "pydantic")
 
 
@@ -35,6 +46,9 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
         packed: the network's packed file.
         spec: of that network.
         model_id: MLflow's identifier of the logged model that this becomes.
+
+    Raises:
+        ConfigError: the source of the network's own factory is gone, or is another by now.
     """
     silence()
     from mlflow.models import Model  # noqa: PLC0415  takes seconds
@@ -42,6 +56,7 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
     (folder / _PACKED_FILE).parent.mkdir(parents=True)
     shutil.copyfile(packed, folder / _PACKED_FILE)
     shutil.copyfile(_CODE, folder / _CODE.name)
+    artifacts = {PACKED_ARTIFACT: _PACKED_FILE, **_carried_code(folder, spec)}
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()))
     (folder / "python_env.yaml").write_text(yaml.safe_dump(_environment(), sort_keys=False))
     model = Model(
@@ -54,7 +69,7 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
         "python_function",
         loader_module="mlflow.pyfunc.loaders.code_model",
         model_code_path=_CODE.name,
-        artifacts={PACKED_ARTIFACT: {"path": _PACKED_FILE, "uri": _PACKED_FILE}},
+        artifacts={name: {"path": path, "uri": path} for name, path in artifacts.items()},
         env={"virtualenv": "python_env.yaml"},
         python_version=platform.python_version(),
         streamable=False,
@@ -65,6 +80,23 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
 def requirements() -> list[str]:
     """Return what a served model needs, pinned to what is installed, without local suffixes."""
     return [f"{name}=={version(name).split('+')[0]}" for name in _NEEDED]
+
+
+def _carried_code(folder: Path, spec: ModelSpec) -> dict[str, str]:
+    """Copy the source of a user's own network into ``folder``, if it can stand alone."""
+    if not is_factory(spec.architecture):
+        return {}
+    source = module_source(spec)
+    if source.path.name == "__init__.py" or _imports_relatively(source.content):
+        return {}
+    place = f"{_CODE_FOLDER}/{source.path.name}"
+    (folder / place).parent.mkdir()
+    (folder / place).write_bytes(source.content)
+    return {CODE_ARTIFACT: place}
+
+
+def _imports_relatively(source: bytes) -> bool:
+    return any(isinstance(x, ast.ImportFrom) and x.level for x in ast.walk(ast.parse(source)))
 
 
 def _environment() -> dict[str, object]:

@@ -1,9 +1,10 @@
-"""One child run per member of the family, below the parent run of its flow."""
+"""One child run per member of the family and per rival, below the parent run of its flow."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mixmatch.records import EpochRecord, Result
+from mixmatch.records import EpochRecord, Result, RivalResult
 from tasks.site import Site
 from tasks.tracking.connection import connect, locked
 from tasks.tracking.repeatable import (
@@ -18,6 +19,9 @@ from tasks.tracking.repeatable import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+KIND_TAG = "kind"  # of a child that is no member of the family
 
 
 def record_result(site: Site, run_id: str, result: Result, *, name: str) -> str:
@@ -30,29 +34,44 @@ def record_result(site: Site, run_id: str, result: Result, *, name: str) -> str:
         name: shown name of a new child, for example ``balanced/magnitude/0``.
     """
     client = connect(site)
-    experiment = client.get_run(run_id).info.experiment_id
-    with locked(site, "mlflow-runs"):
-        child = find_run(client, experiment, result.key, parent=run_id)
-        if child is None:
-            tags = {KEY_TAG: result.key, PARENT_TAG: run_id}
-            child = client.create_run(experiment, run_name=name, tags=tags)
-    child_id = str(child.info.run_id)
+    child = _child(client, site, run_id, key=result.key, name=name)
     if child.info.status == FINISHED:
         put(client, child, metrics=_standing(result), tags=_standing_tags(result))
-        return child_id
-    put(
+        return str(child.info.run_id)
+    return _finish(
         client,
         child,
+        result,
         params=_params(result),
-        metrics={**result_metrics(result), **_standing(result)},
-        tags={**_digests(result), **_standing_tags(result)},
+        metrics=_standing(result),
+        tags=_standing_tags(result),
     )
-    _put_curves(client, child_id, result.member.epochs)
-    client.set_terminated(child_id, FINISHED)
-    return child_id
 
 
-def result_metrics(result: Result) -> dict[str, float]:
+def record_rival(site: Site, run_id: str, rival: RivalResult, *, name: str) -> str:
+    """Write ``rival`` as a child of run ``run_id`` and return the child's identifier.
+
+    The child is found by the rival's key. One that has finished gets nothing twice.
+
+    Args:
+        name: shown name of a new child, for example ``SNIP/0.9/0``.
+    """
+    client = connect(site)
+    child = _child(client, site, run_id, key=rival.key, name=name)
+    if child.info.status == FINISHED:
+        return str(child.info.run_id)
+    params = {"rival": rival.rival, "sparsity": str(rival.sparsity), "seed": str(rival.seed)}
+    return _finish(
+        client,
+        child,
+        rival,
+        params={**params, **_sizes(rival)},
+        metrics={},
+        tags={KIND_TAG: "rival"},
+    )
+
+
+def result_metrics(result: Result | RivalResult) -> dict[str, float]:
     """Return the final figures of a member; sparsities and accuracies are fractions."""
     member = result.member
     return {
@@ -73,18 +92,58 @@ def result_metrics(result: Result) -> dict[str, float]:
     }
 
 
+def _child(client: "MlflowClient", site: Site, run_id: str, *, key: str, name: str) -> "Run":
+    """Find or create the child run of ``run_id`` that stands for the job ``key``."""
+    experiment = client.get_run(run_id).info.experiment_id
+    with locked(site, "mlflow-runs"):
+        child = find_run(client, experiment, key, parent=run_id)
+        if child is None:
+            tags = {KEY_TAG: key, PARENT_TAG: run_id}
+            child = client.create_run(experiment, run_name=name, tags=tags)
+    return child
+
+
+def _finish(
+    client: "MlflowClient",
+    child: "Run",
+    result: Result | RivalResult,
+    *,
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> str:
+    """Write all that was measured, and what is given besides, into a child run and end it."""
+    child_id = str(child.info.run_id)
+    put(
+        client,
+        child,
+        params=params,
+        metrics={**result_metrics(result), **metrics},
+        tags={**_digests(result), **tags},
+    )
+    _put_curves(client, child_id, result.member.epochs)
+    client.set_terminated(child_id, FINISHED)
+    return child_id
+
+
 def _params(result: Result) -> dict[str, str]:
     return {
         "strategy": result.strategy,
         "also": json.dumps(result.also),
         "criterion": result.criterion,
         "seed": str(result.seed),
+        **_sizes(result),
+    }
+
+
+def _sizes(result: Result | RivalResult) -> dict[str, str]:
+    return {
         "num_weights": str(result.member.num_weights),
         "num_parameters": str(result.member.num_parameters),
     }
 
 
-def _digests(result: Result) -> dict[str, str]:
+def _digests(result: Result | RivalResult) -> dict[str, str]:
     return {
         "mixmatch.digest": result.member.artifact.digest,
         "mixmatch.mask_digest": result.member.mask_digest,

@@ -10,14 +10,12 @@ from mixmatch.config.fields import Settings
 from mixmatch.records import DataRecord, FamilyRecord, Record
 from tasks.run_file import effective_yaml
 from tasks.site import Site
+from tasks.summary import SPARSE
 from tasks.tracking.connection import connect, ensure_experiment, locked
 from tasks.tracking.repeatable import FINISHED, KEY_TAG, find_run, now_ms, put
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
-
-# The sparsity from which a network is called sparse in the run's summary figure.
-SPARSE = 0.8
 
 _OPENED_TAG = "mixmatch.opened_ms"
 _FAILED_TAG = "mixmatch.failed"

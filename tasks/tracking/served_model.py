@@ -1,9 +1,15 @@
 """The registered model, as MLflow runs it: this file is copied beside the packed network.
 
-Predicts class probabilities from images. The preprocessing comes from the packed file.
+Predicts class probabilities from images. The preprocessing comes from the packed file, and a user's
+own network from the source file that is stored beside it.
 """
 
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -12,7 +18,8 @@ import torch
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor, nn
 
-from mixmatch.errors import DataError
+from mixmatch.digests import file_digest
+from mixmatch.errors import ConfigError, DataError
 from mixmatch.images import Preprocessing
 from mixmatch.packed import load_packed, read_header
 from mixmatch.records import ModelSpec
@@ -35,8 +42,8 @@ class ServedModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Build the network from the packed file that is stored beside this code."""
         packed = Path(context.artifacts["packed"])
-        self.model = load_packed(packed)
         self.spec = read_header(packed).spec
+        self.model = load_packed(packed, factory=_factory(self.spec, context))
 
     def predict(
         self,
@@ -96,6 +103,56 @@ class ServedModel(PythonModel):
         mean, std = (torch.tensor(x).view(1, -1, 1, 1) for x in (self.spec.mean, self.spec.std))
         fractions = torch.from_numpy(images.astype(np.float32))
         return ((fractions - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _factory(spec: ModelSpec, context: PythonModelContext) -> Callable[..., nn.Module] | None:
+    """Find the constructor of a user's own network; None where the network is a known one."""
+    name, is_own, attribute = spec.architecture.partition(":")
+    if not is_own:
+        return None
+    stored = context.artifacts.get("factory")
+    try:
+        source = Path(stored) if stored else _installed(name)
+        _check_digest(spec, source)
+        module = _stored_module(source) if stored else import_module(name)
+        factory: Callable[..., nn.Module] = getattr(module, attribute)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise ConfigError(
+            f"The network {spec.architecture} must be built by code that is stored beside this "
+            f"model or installed here: {error}."
+        ) from error
+    return factory
+
+
+def _installed(name: str) -> Path:
+    found = find_spec(name)
+    if found is None or found.origin is None:
+        raise ImportError(f"there is no module {name}")
+    return Path(found.origin)
+
+
+def _check_digest(spec: ModelSpec, source: Path) -> None:
+    if spec.code_digest not in {None, found := file_digest(source)}:
+        raise ConfigError(
+            f"The network {spec.architecture} must be built by the code that it was pruned with, "
+            f"of digest {spec.code_digest}, but {source.name} has {found}."
+        )
+
+
+def _stored_module(source: Path) -> ModuleType:
+    """Import a source file under a name of its content: two models' files may be called alike."""
+    name = f"mixmatch_network_{file_digest(source)}"
+    if name not in sys.modules:
+        module = ModuleType(name)
+        module.__file__ = str(source)
+        sys.modules[name] = module  # dataclasses look their module up there
+        try:
+            # Not by a loader, which would write bytecode into the model's folder.
+            exec(compile(source.read_bytes(), source, "exec"), module.__dict__)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 # MLflow asks code that it runs to name its model so.

@@ -35,16 +35,16 @@ class Outcome:
 
 
 class Command:
-    """A call of ``mixmatch run`` that is under way."""
+    """A call of ``mixmatch run``, or of ``mixmatch study``, that is under way."""
 
-    def __init__(self, workspace, run_file, *overrides):
+    def __init__(self, workspace, run_file, *overrides, results=None):
         self.workspace = workspace
         self._before = _prefect_ids(workspace)
         self._stderr = workspace.parent / "stderr.txt"
         options = [part for override in overrides for part in ("--set", override)]
         with self._stderr.open("w") as stderr:
             self.process = subprocess.Popen(
-                [str(_PROGRAM), "run", str(run_file), "--json", *options],
+                [str(_PROGRAM), *_name(run_file, results), "--json", *options],
                 env=_environment(workspace),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -86,8 +86,14 @@ class Command:
             time.sleep(_POLL_S)
 
 
-def run_command(workspace, run_file, *overrides):
-    return Command(workspace, run_file, *overrides).outcome()
+def run_command(workspace, run_file, *overrides, results=None):
+    return Command(workspace, run_file, *overrides, results=results).outcome()
+
+
+def _name(run_file, results):
+    if results is None:
+        return ("run", str(run_file))
+    return ("study", str(run_file), "--results", str(results))
 
 
 def _environment(workspace):

@@ -13,12 +13,12 @@ pytestmark = pytest.mark.service
 ENGINE = EngineSettings(workers=2)
 
 
-def run(site, jobs, rounds=3):
+def run(site, jobs, rounds=3, **settings):
     task = as_task(square, site, run_name="{label}")
 
     @flow
     def parent():
-        return fan_out(task, jobs, site, engine=ENGINE, rounds=rounds)
+        return fan_out(task, jobs, site, engine=ENGINE, rounds=rounds, **settings)
 
     return parent()
 
@@ -83,3 +83,35 @@ def test_a_job_that_always_kills_its_worker_is_given_up(server_site):
     assert outcome.records == {}
     assert list(outcome.failures) == ["deadly"]
     assert outcome.failures["deadly"].startswith("Its worker process died in each of 1 rounds")
+
+
+def test_a_job_begins_when_the_one_before_it_is_done(server_site):
+    jobs = {f"link {n}": NumberJob(number=20 + n) for n in (3, 2, 1)}
+    after = {"link 3": "link 2", "link 2": "link 1", "link 1": "done long ago"}
+    order = []
+    outcome = run(
+        server_site, jobs, after=after, on_record=lambda label, record: order.append(label)
+    )
+    assert order == ["link 1", "link 2", "link 3"]
+    assert outcome.records["link 3"].square == 23**2
+
+
+def test_what_comes_after_a_failure_fails_with_it(server_site):
+    jobs = {
+        "last": NumberJob(number=32),
+        "next": NumberJob(number=31),
+        "broken": NumberJob(number=30, behaviour="raise"),
+    }
+    outcome = run(server_site, jobs, after={"next": "broken", "last": "next"})
+    assert outcome.records == {}
+    assert outcome.failures["next"] == "broken, whose network it starts from, failed."
+    assert outcome.failures["last"] == "next, whose network it starts from, failed."
+
+
+def test_a_chain_goes_on_in_the_next_round_where_a_worker_died(server_site):
+    jobs = {"frail": NumberJob(number=40, behaviour="die once"), "heir": NumberJob(number=41)}
+    outcome = run(server_site, jobs, after={"heir": "frail"})
+    assert {label: record.square for label, record in outcome.records.items()} == {
+        "frail": 1600,
+        "heir": 1681,
+    }

@@ -23,6 +23,36 @@ def test_statistics_become_the_plain_average_over_batches():
     assert norm.num_batches_tracked.item() == 3
 
 
+def test_a_small_last_batch_counts_by_its_images():
+    norm = nn.BatchNorm1d(1)
+    reestimate_batch_norm_(nn.Sequential(norm), passing([0.0, 0.0, 6.0, 6.0], [3.0, 5.0]))
+    assert norm.running_mean.item() == pytest.approx((4 * 3 + 2 * 4) / 6)  # float32
+    assert norm.running_var.item() == pytest.approx((4 * 12 + 2 * 2) / 6)  # of 12 and 2, unbiased
+
+
+def test_batches_of_one_size_give_bit_for_bit_the_cumulative_average_of_torch():
+    norm, expected = nn.BatchNorm1d(1), nn.BatchNorm1d(1, momentum=None)
+    columns = [[0.1, 0.3], [0.7, 0.2], [0.9, 0.4], [0.6, 0.8], [0.5, 0.1]]
+    for column in columns:
+        expected(torch.tensor(column).view(-1, 1))
+    reestimate_batch_norm_(nn.Sequential(norm), passing(*columns))
+    assert torch.equal(norm.running_mean, expected.running_mean)
+    assert torch.equal(norm.running_var, expected.running_var)
+
+
+def test_the_autocast_context_surrounds_the_forward_passes():
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
+    with torch.no_grad():
+        model[0].weight.fill_(1.0)
+    images = passing([1.0, 257.0])  # in bfloat16, 257 is 256
+    reestimate_batch_norm_(model, images)
+    assert model[1].running_mean.item() == 129.0
+    reestimate_batch_norm_(
+        model, images, autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+    )
+    assert model[1].running_mean.item() == 128.5
+
+
 def test_momentum_modes_weights_and_gradients_are_left_as_they_were():
     norm, frozen = nn.BatchNorm1d(1, momentum=0.3), nn.BatchNorm1d(1)
     model = nn.Sequential(norm, frozen)

@@ -141,6 +141,18 @@ def test_each_epoch_is_reported_when_it_is_over():
     assert all(x.train_loss > 0 and x.seconds > 0 for x in heard)
 
 
+def test_a_loss_of_ones_own_is_minimized_under_the_mask():
+    model = network()
+    masks = masks_of(model)
+
+    def size(model, images, labels):
+        return model[4].weight.square().sum()
+
+    result = tuned(model, masks, scripted(0.5, 0.6, 0.7), loss=size)
+    assert result.epochs[2].train_loss < result.epochs[0].train_loss
+    assert (model[4].weight == 0).sum() == 100
+
+
 def test_a_training_that_diverges_is_an_error():
     model = network()
     with pytest.raises(TrainingError, match="training loss must stay finite"):

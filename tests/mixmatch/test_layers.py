@@ -3,8 +3,14 @@ import timm
 import torch
 from torch import nn
 
-from mixmatch.errors import LayerError
-from mixmatch.layers import normalization_layers, prunable_layers, weight_of, weights_of
+from mixmatch.errors import ConfigError, LayerError
+from mixmatch.layers import (
+    normalization_layers,
+    prunable_layers,
+    weight_of,
+    weights_of,
+    with_roles,
+)
 from mixmatch.roles import LayerRole, PrunableLayer
 
 
@@ -139,3 +145,57 @@ def test_weights_of_are_detached_and_share_storage():
     weights["4"].zero_()
     assert not weights["4"].requires_grad
     assert model[4].weight.count_nonzero() == 0
+
+
+@pytest.mark.parametrize(
+    ("architecture", "part"),
+    [
+        ("swinv2_tiny_window8_256", "attn.cpb_mlp.0"),
+        ("swinv2_cr_tiny_224", "attn.meta_mlp.fc1"),
+        ("maxvit_rmlp_pico_rw_256", "attn_block.attn.rel_pos.mlp.fc1"),
+    ],
+)
+def test_networks_that_compute_relative_position_biases_are_no_layers(architecture, part):
+    with torch.device("meta"):
+        model = timm.create_model(architecture, pretrained=False)
+    inside = [name for name, _ in model.named_modules() if name.endswith(part)]
+    words = {"cpb_mlp", "meta_mlp", "rel_pos"}
+    assert inside
+    assert not [x.name for x in prunable_layers(model) if words & set(x.name.split("."))]
+    with pytest.raises(LayerError, match=r"and no part of a relative position bias; '"):
+        weight_of(model, inside[0])
+
+
+def test_swin_v2_keeps_all_other_layers():
+    with torch.device("meta"):
+        model = timm.create_model("swinv2_tiny_window8_256", pretrained=False)
+    roles = [layer.role.value for layer in prunable_layers(model)]
+    assert {role: roles.count(role) for role in roles} == {
+        "patch_embedding": 1,
+        "attention_qkv": 12,
+        "attention_projection": 12,
+        "mlp": 24,
+        "downsample": 3,
+        "classifier": 1,
+    }
+
+
+def test_stated_roles_win_and_the_first_pattern_that_matches_decides():
+    layers = prunable_layers(nn.Sequential(*(nn.Linear(2, 2) for _ in range(4))))
+    changed = with_roles(
+        layers, {"1": LayerRole.STEM, "[12]": LayerRole.OTHER, "*2": LayerRole.STEM}
+    )
+    assert [x.role.value for x in changed] == ["mlp", "stem", "other", "classifier"]
+    assert [(x.name, x.index, x.shape) for x in changed] == [
+        (x.name, x.index, x.shape) for x in layers
+    ]
+    assert with_roles(layers, {}) == layers
+
+
+def test_a_pattern_that_matches_no_layer_is_refused():
+    with pytest.raises(
+        ConfigError,
+        match=r"^model\.roles must hold patterns of prunable layers, got 'conv\*', which matches "
+        r"none of 2; the first are 0, 4\.$",
+    ):
+        with_roles(prunable_layers(small_network()), {"0": LayerRole.STEM, "conv*": LayerRole.MLP})

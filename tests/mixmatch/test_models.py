@@ -3,6 +3,7 @@ import copy
 import huggingface_hub.constants
 import pytest
 import torch
+from torch import nn
 
 from mixmatch.errors import CheckpointError, ConfigError
 from mixmatch.models import (
@@ -10,6 +11,7 @@ from mixmatch.models import (
     count_parameters,
     pretrained_identity,
     pretrained_normalization,
+    pretrained_num_classes,
     state_outline,
 )
 from mixmatch.records import ModelSpec
@@ -27,8 +29,20 @@ def spec_of(architecture="test_resnet", size=32, channels=3, **arguments):
     )
 
 
-def test_resnet18_has_the_parameters_of_the_paper():
-    assert count_parameters(build_model(spec_of("resnet18"))) == 11_181_642
+@pytest.mark.parametrize(
+    ("architecture", "num_classes", "expected"),
+    [
+        ("vgg11_cifar", 10, 28_149_514),  # METHOD section 7: 28.1M
+        ("resnet18", 10, 11_181_642),
+        ("resnet18", 43, 11_198_571),  # 11.2M on traffic signs
+        ("levit_384", 10, 37_596_088),  # 37.6M
+        ("swin_tiny_patch4_window7_224", 100, 27_575_230),  # 27.6M
+    ],
+)
+def test_the_papers_networks_have_its_parameters(architecture, num_classes, expected):
+    spec = spec_of(architecture).model_copy(update={"num_classes": num_classes})
+    with torch.device("meta"):
+        assert count_parameters(build_model(spec)) == expected
 
 
 @pytest.mark.parametrize("architecture", ["test_resnet", "test_vit", "test_efficientnet"])
@@ -179,3 +193,13 @@ def test_the_identity_of_weights_that_do_not_exist_is_refused():
         pretrained_identity("darknet17")
     with pytest.raises(ConfigError, match=r"'resnet18.nope': Invalid pretrained tag"):
         pretrained_identity("resnet18.nope")
+
+
+@pytest.mark.parametrize("name", ["vgg11_cifar", "nets.small:build"])
+def test_no_weights_are_published_for_networks_that_are_not_timms(name):
+    message = rf"must not be timm for '{name}': no weights of it are published; name a file"
+    for asks in (pretrained_normalization, pretrained_num_classes, pretrained_identity):
+        with pytest.raises(ConfigError, match=message):
+            asks(name)
+    with pytest.raises(ConfigError, match=message):
+        build_model(spec_of(name), pretrained=True, factory=nn.Identity if ":" in name else None)

@@ -193,3 +193,67 @@ def test_no_flipped_byte_goes_unnoticed(tmp_path):
             assert found.spec == expected.spec
             assert bits(found.state) == bits(expected.state)
     assert num_refused > 0.98 * len(content)
+
+
+class Small(nn.Sequential):
+    def __init__(self, num_classes, width=4):
+        super().__init__(
+            nn.Conv2d(3, width, 3),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, num_classes),
+        )
+
+
+@pytest.fixture
+def own_path(tmp_path):
+    """A packed network of a user's own, two of its kernels zero."""
+    model = Small(10, width=6)
+    with torch.no_grad():
+        model[0].weight[:2] = 0
+    spec = spec_of("nets.small:Small", width=6).model_copy(update={"code_digest": "c" * 64})
+    save_packed(tmp_path / "own", model, spec)
+    return tmp_path / "own"
+
+
+def test_a_users_own_network_comes_back_by_the_factory_of_the_caller(own_path):
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    loaded = load_packed(own_path, factory=Small)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert bits(loaded.state_dict()) == bits(read_packed(own_path).state)
+    assert int((loaded[0].weight == 0).sum()) == 2 * 27
+    assert read_header(own_path).spec.code_digest == "c" * 64
+
+
+def test_a_users_own_network_is_never_imported_from_a_file(packed_path, own_path, tmp_path):
+    path = repack(packed_path, tmp_path / "evil", spec=spec_of("os:system"))
+    for file, name in ((path, "os:system"), (own_path, "nets.small:Small")):
+        with pytest.raises(PackedFormatError, match=rf"cannot be built: architecture '{name}' is"):
+            load_packed(file)
+
+
+def test_a_factory_that_builds_another_network_is_refused(own_path):
+    with pytest.raises(
+        PackedFormatError, match=r"does not hold a nets.*0\.weight must be .*\[5, 3"
+    ):
+        load_packed(own_path, factory=lambda num_classes, width: Small(num_classes, width - 1))
+
+
+def test_the_spec_of_a_known_name_says_nothing_of_code(packed_path, own_path):
+    assert b"code_digest" not in packed_path.read_bytes()
+    assert b"code_digest" in own_path.read_bytes()
+
+
+def test_vgg11_comes_back_from_a_packed_file(tmp_path):
+    torch.manual_seed(0)
+    model = build_model(spec_of("vgg11_cifar"))
+    with torch.no_grad():
+        model.classifier[0].weight[:, ::2] = 0
+        model.classifier[3].weight[1:] = 0
+    save_packed(tmp_path / "vgg", model, spec_of("vgg11_cifar"))
+    loaded = load_packed(tmp_path / "vgg")
+    assert bits(loaded.state_dict()) == bits(model.state_dict())
+    counted = {x.name: x.num_nonzero for x in read_header(tmp_path / "vgg").tensors}
+    assert counted["classifier.0.weight"] == 4096 * 256
+    assert counted["classifier.3.weight"] == 4096

@@ -68,6 +68,34 @@ def test_equal_content_gives_equal_bytes(path, tmp_path):
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+def test_the_bytes_of_version_1_stay_as_they_are(path):
+    stated = json.loads(read_metadata(path)["spec"])
+    assert sorted(stated) == [
+        "architecture",
+        "arguments",
+        "classes",
+        "image_shape",
+        "mean",
+        "num_classes",
+        "std",
+    ]
+    assert (
+        read_header(path).digest
+        == "c3430635c640076de35700bc4b9cfcb9fe0be3210c8fd12293aed38753ca1327"
+    )
+
+
+def read_metadata(path):
+    with safe_open(path, framework="np") as file:
+        return file.metadata()
+
+
+def test_the_code_digest_of_a_factory_is_kept(tmp_path):
+    spec = SPEC.model_copy(update={"architecture": "nets:build", "code_digest": "c" * 64})
+    write_frame(tmp_path / "own", spec, tensors_of())
+    assert read_header(tmp_path / "own").spec == spec
+
+
 def test_the_header_says_what_is_inside(path):
     header = read_header(path)
     assert header.spec == SPEC

@@ -97,6 +97,17 @@ def test_no_layer_is_in_the_last_stage_of_a_network_without_numbers():
     assert positions("late_stage_aggressive", network) == [0.5, 0.5]
 
 
+def test_the_last_stage_of_numbered_layers_is_those_of_one_width():
+    vgg = (
+        ("features.0", LayerRole.STEM, 64),
+        ("features.4", LayerRole.CONVOLUTION, 128),
+        ("features.18", LayerRole.CONVOLUTION, 512),
+        ("features.25", LayerRole.CONVOLUTION, 512),
+        ("classifier.0", LayerRole.CLASSIFIER, 4096),
+    )
+    assert positions("late_stage_aggressive", vgg) == [0.5, 0.5, 1.0, 1.0, 0.5]
+
+
 def test_a_plan_counts_exactly():
     layers = layers_of((("a", LayerRole.CONVOLUTION, 10), ("b", LayerRole.CLASSIFIER, 30)))
     record = plan("balanced", layers, {"a": SparsityRange(0.2, 0.3), "b": SparsityRange(0.6, 1.0)})

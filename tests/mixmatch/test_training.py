@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from mixmatch.errors import DataError, TrainingError
-from mixmatch.training import reporting, train, train_epoch
+from mixmatch.training import cross_entropy, reporting, train, train_epoch
 
 IMAGES = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 1.0], [1.0, 4.0]])
 LABELS = torch.tensor([0, 1, 0, 1])
@@ -123,6 +124,39 @@ def test_the_autocast_context_surrounds_the_forward_pass():
         model,
         batches,
         SGD(model.parameters(), lr=0.1),
-        autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        loss=cross_entropy(lambda: torch.autocast("cpu", dtype=torch.bfloat16)),
     )
     assert seen == [torch.bfloat16, torch.bfloat16]
+
+
+def test_the_loss_is_float32_whatever_the_forward_pass_computes_in():
+    loss = cross_entropy(lambda: torch.autocast("cpu", dtype=torch.bfloat16))
+    assert loss(network(), IMAGES, LABELS).dtype == torch.float32
+
+
+def test_a_plain_epoch_is_bit_for_bit_the_textbook_loop():
+    trained, expected = network(), network()
+    optimizer = SGD(expected.parameters(), lr=0.1, momentum=0.9)
+    for images, labels in batches():
+        optimizer.zero_grad()
+        F.cross_entropy(expected(images), labels).backward()
+        optimizer.step()
+    train_epoch(trained, batches, SGD(trained.parameters(), lr=0.1, momentum=0.9))
+    assert torch.equal(trained[0].weight, expected[0].weight)
+    assert torch.equal(trained[0].bias, expected[0].bias)
+
+
+def test_a_loss_of_ones_own_is_minimized_and_reported():
+    model = network()
+
+    def size(model, images, labels):
+        assert (len(images), len(labels)) in {(3, 3), (1, 1)}
+        return model[0].weight.square().sum()
+
+    with torch.no_grad():
+        model[0].weight.fill_(1.0)
+    before = model[0].bias.clone()
+    loss = train_epoch(model, batches, SGD(model.parameters(), lr=0.25), loss=size)
+    assert loss == (3 * 4.0 + 1 * 1.0) / 4  # of weights of 1 and then of 0.5
+    assert torch.equal(model[0].weight, torch.full((2, 2), 0.25))
+    assert torch.equal(model[0].bias, before)

@@ -32,3 +32,15 @@ def test_more_sparsity_is_never_larger(tiny_plan, tiny_base):
         sizes.append(expected_bytes(strategy, tiny_plan, tiny_base))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == pytest.approx(300)
+
+
+def test_a_target_sparsity_is_a_training_of_its_own_unless_a_strategy_prunes_equally(
+    tiny_data, tiny_plan
+):
+    balanced = tiny_plan.strategies[1]
+    same = balanced.model_copy(update={"name": "target_0.50"})
+    other = balanced.model_copy(update={"name": "target_0.60", "digest": "rho 0.6"})
+    plan = tiny_plan.model_copy(update={"strategies": (*tiny_plan.strategies, same, other)})
+    config = parse_run_config(RUN | {"target_sparsity": [0.5, 0.6]}, "r")
+    assert plan_cost(config, tiny_data, tiny_plan).trainings == 2
+    assert plan_cost(config, tiny_data, plan).trainings == 3

@@ -7,7 +7,7 @@ from mixmatch.config import FineTuneSettings
 from mixmatch.records import Accuracy, Artifact, Execution, MemberRecord
 from tasks.family import assemble, registered
 from tasks.jobs import MemberJob
-from tasks.orders import Member
+from tasks.members import Member
 
 NUM_IMAGES, NUM_WEIGHTS = 40, 1000
 EXECUTION = Execution(

@@ -40,7 +40,23 @@ ROW = {
 }
 
 
-def summary_of(*rows):
+RIVAL = {
+    "rival": "SNIP",
+    "sparsity_asked": 0.8,
+    "seed": 1,
+    "sparsity": 0.8125,
+    "validation_accuracy": 0.875,
+    "accuracy": 0.9375,
+    "accuracy_interval": (0.9, 0.95),
+    "accuracy_drop": 0.03125,
+    "num_nonzero": 2,
+    "bytes": 950,
+    "digest": "e" * 64,
+    "cached": False,
+}
+
+
+def summary_of(*rows, compare=()):
     return RunSummary(
         run_id="f00d",
         workspace="ws",
@@ -50,6 +66,7 @@ def summary_of(*rows):
         cache={"hits": 1, "misses": 5},
         seconds={},
         failed={},
+        compare=compare,
     )
 
 
@@ -80,6 +97,26 @@ def test_both_files_hold_every_result(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["strategy"] for row in rows] == ["balanced", "aggressive"]
     assert rows[0]["sparsity"] == "0.8"
+
+
+def test_rivals_have_a_table_of_their_own(tmp_path):
+    write_figures(summary_of(ROW, compare=(RIVAL,)), tmp_path)
+    assert (tmp_path / "compare.csv").read_text() == (
+        "rival,sparsity_asked,seed,sparsity,validation_accuracy,accuracy,accuracy_drop,bytes,"
+        f"digest\nSNIP,0.8,1,0.8125,0.875,0.9375,0.03125,950,{'e' * 64}\n"
+    )
+    with (tmp_path / "family.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 1
+
+
+def test_rivals_change_no_figure_of_the_family():
+    assert metrics_of(summary_of(ROW, compare=(RIVAL,))) == metrics_of(summary_of(ROW))
+
+
+def test_without_rivals_no_table_of_them_is_left(tmp_path):
+    write_figures(summary_of(ROW, compare=(RIVAL,)), tmp_path)
+    write_figures(summary_of(ROW), tmp_path)
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["family.csv", "metrics.json"]
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_when_writing(tmp_path):

@@ -1,16 +1,20 @@
+import hashlib
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from mixmatch.config import RunConfig
 from mixmatch.errors import ConfigError
-from mixmatch.records import Artifact, ObservationRecord, SensitivityRecord
+from mixmatch.records import Artifact, SensitivityRecord, TargetsRecord
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.orders import (
     base_job,
     member_execution,
-    members,
     plan_job,
-    references,
+    rivals_job,
     sensitivity_job,
+    targets_job,
 )
 
 SCORES = SensitivityRecord(
@@ -24,89 +28,8 @@ def config_of(**sections):
 
 
 @pytest.fixture
-def members_of(tiny_data, tiny_base, tiny_plan):
-    return lambda **sections: members(
-        config_of(**sections), tiny_data, tiny_base, SCORES, tiny_plan
-    )
-
-
-@pytest.fixture
 def checkpoint():
     return LocatedCheckpoint(label="base.pt", digest="c" * 64, path="/base.pt")
-
-
-def test_equal_configurations_are_one_member_under_both_names(members_of):
-    found = [(x.strategy, x.also, x.criterion, x.seed) for x in members_of()]
-    assert found == [
-        ("dense", (), "magnitude", 0),
-        ("balanced", ("percentile_50",), "magnitude", 0),
-    ]
-
-
-def test_members_come_by_criterion_then_strategy_then_seed(members_of):
-    found = members_of(criteria=["product", "magnitude"], seeds=[7, 3])
-    assert [x.label for x in found] == [
-        "dense/product/7",
-        "dense/product/3",
-        "balanced/product/7",
-        "balanced/product/3",
-        "dense/magnitude/7",
-        "dense/magnitude/3",
-        "balanced/magnitude/7",
-        "balanced/magnitude/3",
-    ]
-    assert {x.also for x in found if x.strategy == "balanced"} == {("percentile_50",)}
-    assert len({x.job.key for x in found}) == 8
-
-
-def test_all_seeds_are_one_member_where_nothing_is_trained(members_of):
-    found = members_of(seeds=[7, 3], fine_tune={"max_epochs": 0})
-    assert [(x.strategy, x.also, x.seed) for x in found] == [
-        ("dense", (), 0),
-        ("balanced", ("percentile_50",), 0),
-    ]
-
-
-def test_where_nothing_is_trained_its_settings_leave_the_key(members_of):
-    one, other = (
-        members_of(fine_tune={"max_epochs": 0, "learning_rate": rate}) for rate in (0.1, 0.2)
-    )
-    off = members_of(fine_tune={"max_epochs": 0, "batch_norm_images": 0})
-    assert [x.job.key for x in one] == [x.job.key for x in other]
-    assert {x.job.key for x in one}.isdisjoint(x.job.key for x in off)
-
-
-def test_where_nothing_is_trained_no_augmentation_is_asked_for(members_of):
-    assert {x.job.augmentation for x in members_of(fine_tune={"max_epochs": 0})} == {"none"}
-    assert {x.job.augmentation for x in members_of()} == {"crop"}
-
-
-def test_magnitude_does_not_depend_on_the_scores(members_of):
-    found = members_of(criteria=["magnitude", "gradient"])
-    scores = {x.criterion: x.job.scores for x in found}
-    assert scores == {"magnitude": None, "gradient": SCORES.artifact}
-
-
-@pytest.mark.parametrize(
-    "irrelevant",
-    [
-        {"name": "other"},
-        {"engine": {"workers": 1}},
-        {"register": {"enabled": False}},
-        {"store": "/elsewhere"},
-        {"strategies": ["balanced"]},
-        {"model": {"architecture": "resnet18", "train": {"epochs": 1}}},
-    ],
-    ids=lambda sections: next(iter(sections)),
-)
-def test_what_a_member_does_not_read_leaves_its_key(members_of, irrelevant):
-    keys = [x.job.key for x in members_of(**irrelevant)]
-    assert keys == [x.job.key for x in members_of()]
-
-
-def test_threads_per_job_are_part_of_the_key(members_of):
-    keys = {x.job.key for x in members_of(engine={"threads_per_job": 2, "device": "cpu"})}
-    assert keys.isdisjoint(x.job.key for x in members_of(engine={"device": "cpu"}))
 
 
 def test_the_number_of_workers_does_not_change_how_a_member_computes():
@@ -163,18 +86,42 @@ def test_the_seed_is_an_input_of_the_plan_only_with_the_random_baseline(tiny_bas
     assert plan_job(drawn, tiny_base, SCORES).seed == 5
 
 
-def test_references_are_the_global_baselines_at_the_largest_target(tiny_data, tiny_base, tiny_plan):
-    seen = [
-        ObservationRecord(baseline=name, target=target, num_pruned={"conv": round(1000 * target)})
-        for name in ("MAG", "SNIP")
-        for target in (0.7, 0.9)
-    ]
-    plan = tiny_plan.model_copy(update={"observations": tuple(seen)})
-    config = config_of(fine_tune={"max_epochs": 5})
-    found = references(config, tiny_data, tiny_base, SCORES, plan)
-    assert [(x.label, x.job.num_pruned) for x in found] == [
-        ("MAG at 0.9/MAG/0", {"conv": 900}),
-        ("SNIP at 0.9/SNIP/0", {"conv": 900}),
-    ]
-    assert [x.job.scores for x in found] == [None, SCORES.artifact]
-    assert {x.job.fine_tune.max_epochs for x in found} == {0}
+def test_a_preset_needs_no_hessian_unless_a_rival_does(tiny_data, tiny_base):
+    preset = {"ranges": {"preset": "swin"}}
+    assert not sensitivity_job(config_of(**preset), tiny_data, tiny_base).hessian
+    assert sensitivity_job(config_of(**preset, compare=["GraSP"]), tiny_data, tiny_base).hessian
+
+
+def test_targets_are_searched_only_where_the_run_file_leaves_them_open(tiny_data, tiny_base):
+    auto = {"targets": "auto", "largest_loss": 0.05}
+    assert targets_job(config_of(), tiny_data, tiny_base, SCORES) is None
+    preset = config_of(ranges=auto | {"preset": "swin"})
+    assert targets_job(preset, tiny_data, tiny_base, SCORES) is None
+    job = targets_job(config_of(ranges=auto), tiny_data, tiny_base, SCORES)
+    assert job.ranges.largest_loss == 0.05
+
+
+def test_a_plan_at_found_targets_is_that_of_the_same_targets_given(tiny_base):
+    found = TargetsRecord(targets=(0.5, 0.75), probes=(), seconds=1.0)
+    auto = config_of(ranges={"targets": "auto", "largest_loss": 0.05})
+    given = config_of(ranges={"targets": [0.5, 0.75]})
+    assert plan_job(auto, tiny_base, SCORES, found).key == plan_job(given, tiny_base, SCORES).key
+
+
+def test_rivals_prune_what_the_family_reaches_unless_sparsities_are_given(tiny_base, tiny_plan):
+    job = rivals_job(config_of(compare=["MAG", "dense"]), tiny_base, SCORES, tiny_plan)
+    assert (job.rivals, job.sparsities, job.seeds) == (("MAG",), (0.5,), None)
+    given = config_of(compare=["random"], compare_sparsities=[0.9, 0.8], seeds=[4, 2])
+    job = rivals_job(given, tiny_base, SCORES, tiny_plan)
+    assert (job.rivals, job.sparsities, job.seeds) == (("random",), (0.9, 0.8), (4, 2))
+
+
+def test_the_dense_control_alone_needs_no_ranking(tiny_base, tiny_plan):
+    assert rivals_job(config_of(compare=["dense"]), tiny_base, SCORES, tiny_plan) is None
+
+
+def test_the_spec_of_a_users_own_network_names_its_code(tiny_data):
+    own = config_of(model={"architecture": "textwrap:dedent"})
+    expected = hashlib.sha256(Path(textwrap.__file__).read_bytes()).hexdigest()
+    assert base_job(own, tiny_data, None).spec.code_digest == expected
+    assert base_job(config_of(), tiny_data, None).spec.code_digest is None

@@ -34,3 +34,12 @@ def test_settings_win_over_what_suits_the_data(tiny_data):
     data = {**RUN["data"], "augmentation": "none", "normalization": [[0.0], [1.0]]}
     summary = DataSummary.of(parse_run_config({**RUN, "data": data}, "r"), tiny_data, None)
     assert (summary.augmentation, summary.mean, summary.std) == ("none", (0.0,), (1.0,))
+
+
+def test_ranges_that_were_never_observed_are_null(tiny_plan, tiny_data, tiny_base):
+    layers = tuple(x.model_copy(update={"observed": None}) for x in tiny_plan.layers)
+    plan = tiny_plan.model_copy(update={"layers": layers})
+    config = parse_run_config(RUN, "r")
+    summary = PlanSummary.of(plan, config=config, data=tiny_data, base=tiny_base)
+    printed = summary.model_dump(mode="json")
+    assert [layer["observed"] for layer in printed["layers"]] == [None, None]

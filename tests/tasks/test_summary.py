@@ -1,6 +1,6 @@
 import pytest
 
-from mixmatch.records import Artifact, FamilyRecord, MemberRecord, Result
+from mixmatch.records import Artifact, FamilyRecord, MemberRecord, Result, RivalResult
 from tasks.summary import RunSummary
 
 
@@ -37,8 +37,21 @@ def family(tiny_base, half_right):
         key="k1",
     )
     off_front = result.model_copy(update={"on_front": False, "key": "k2", "cached": True})
+    rival = RivalResult(
+        rival="LAMP",
+        sparsity=0.7,
+        seed=0,
+        member=member,
+        accuracy_drop=0.05,
+        cached=False,
+        key="k3",
+    )
     return FamilyRecord(
-        name="tiny", base=tiny_base, results=(result, off_front), failed={"x/y/0": "it broke"}
+        name="tiny",
+        base=tiny_base,
+        results=(result, off_front),
+        failed={"x/y/0": "it broke"},
+        rivals=(rival,),
     )
 
 
@@ -102,6 +115,30 @@ def test_sums_up_the_base_with_its_warnings(summary):
     base = summary.base
     assert (base.architecture, base.accuracy, base.accuracy_interval) == ("tiny", 0.5, (0.4, 0.6))
     assert base.warnings == ("The base guesses.",)
+
+
+def test_rivals_stand_beside_the_results(summary):
+    assert len(summary.results) == 2
+    (rival,) = summary.model_dump(mode="json")["compare"]
+    assert rival == {
+        "rival": "LAMP",
+        "sparsity_asked": 0.7,
+        "seed": 0,
+        "sparsity": 0.75,
+        "validation_accuracy": 0.5,
+        "accuracy": 0.45,
+        "accuracy_interval": [0.4, 0.6],
+        "accuracy_drop": 0.05,
+        "num_nonzero": 500,
+        "bytes": 1234,
+        "digest": "c" * 64,
+        "cached": False,
+    }
+
+
+def test_a_summary_of_before_rivals_is_still_read(summary):
+    old = summary.model_dump(exclude={"compare"})
+    assert RunSummary.model_validate(old).compare == ()
 
 
 def test_survives_json(summary):

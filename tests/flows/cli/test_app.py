@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("demo", "run", "plan", "fetch", "base", "list", "show", "ui", "doctor")
+COMMANDS = ("demo", "run", "study", "plan", "fetch", "base", "list", "show", "ui", "doctor")
 SLOW = ("torch", "prefect", "mlflow", "dvc", "plotly", "sklearn", "numpy", "pydantic", "rich")
 
 

@@ -21,6 +21,27 @@ def test_describes_the_data(data_summary):
     ]
 
 
+def test_a_hundred_classes_are_cut_short_after_ten(data_summary):
+    names = tuple(f"class {number}" for number in range(100))
+    many = data_summary.model_copy(update={"classes": names})
+    shown = ", ".join(names[:10])
+    assert written(print_data, many)[2] == f"Classes        100: {shown}, ..."
+
+
+def test_three_means_and_deviations_are_shown_with_the_augmentation(data_summary):
+    photographs = data_summary.model_copy(
+        update={
+            "mean": (0.4914, 0.4822, 0.4465),
+            "std": (0.247, 0.2435, 0.2616),
+            "augmentation": "crop_flip",
+        }
+    )
+    assert written(print_data, photographs)[3:] == [
+        "Normalization  mean 0.4914, 0.4822, 0.4465; standard deviation 0.247, 0.2435, 0.2616",
+        "Augmentation   crop_flip",
+    ]
+
+
 def test_describes_the_base(base_summary):
     assert written(print_base, base_summary) == [
         "Base           resnet18 (trained), 11,173,962 parameters, 11,164,352 of them prunable, "

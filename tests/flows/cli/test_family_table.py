@@ -4,6 +4,30 @@ import pytest
 from rich.console import Console
 
 from flows.cli.family_table import print_family
+from tasks.compare import RivalRow
+
+RIVAL = {
+    "rival": "SNIP",
+    "sparsity_asked": 0.81,
+    "seed": 1,
+    "sparsity": 0.8099,
+    "validation_accuracy": 0.955,
+    "accuracy": 0.95,
+    "accuracy_interval": (0.925, 0.97),
+    "accuracy_drop": 0.02,
+    "num_nonzero": 2_100_000,
+    "bytes": 9_100_000,
+    "digest": "e" * 64,
+    "cached": False,
+}
+DENSE = RIVAL | {
+    "rival": "dense",
+    "sparsity_asked": 0.0,
+    "sparsity": 0.0,
+    "validation_accuracy": 0.99,
+    "accuracy": 0.975,
+    "accuracy_drop": -0.005,
+}
 
 
 @pytest.fixture
@@ -30,6 +54,36 @@ def test_further_names_of_a_result_stand_below_it(printed, run_summary):
     lines = printed(run_summary).splitlines()
     row = next(number for number, line in enumerate(lines) if "balanced" in line)
     assert lines[row + 1].strip() == "= percentile_50"
+
+
+def with_rivals(summary, *rows):
+    return summary.model_copy(update={"compare": tuple(map(RivalRow.model_validate, rows))})
+
+
+def test_rivals_stand_in_a_second_table(printed, run_summary):
+    lines = printed(with_rivals(run_summary, RIVAL, DENSE)).splitlines()
+    headings, rival, control = (
+        next(" ".join(x.split()) for x in lines if x.split()[:1] == [name])
+        for name in ("rival", "SNIP", "dense")
+    )
+    assert headings == "rival asked % seed sparsity % valid. % test % (95 %) drop, pts MB"
+    assert rival == "SNIP 81.00 1 80.99 95.50 95.00 (92.5-97.0) 2.00 9.10"
+    assert control == "dense - 1 0.00 99.00 97.50 (92.5-97.0) -0.50 9.10"
+    family = next(number for number, line in enumerate(lines) if "balanced" in line)
+    assert family < next(number for number, line in enumerate(lines) if "SNIP" in line)
+
+
+def test_with_a_control_one_line_says_what_drops_count_against(printed, run_summary):
+    text = printed(with_rivals(run_summary, RIVAL, DENSE))
+    assert (
+        "A drop in a claim counts against the better of base and dense control by validation "
+        "accuracy; here that is the dense control, mean over seeds, with 97.50 % on test.\n"
+    ) in text
+
+
+def test_without_a_control_or_rivals_nothing_is_said_of_them(printed, run_summary):
+    assert "control" not in printed(with_rivals(run_summary, RIVAL))
+    assert "rival" not in printed(run_summary)
 
 
 def test_says_where_everything_is(printed, run_summary):

@@ -15,6 +15,12 @@ def test_shows_layers_with_their_ranges(plan_summary):
     assert "conv1 convolution 1,728 25.0 to 90.0 0.0 to 10.0" in rows(plan_summary)
 
 
+def test_ranges_of_a_preset_were_never_observed(plan_summary):
+    layer = plan_summary.layers[0].model_copy(update={"observed": None})
+    summary = plan_summary.model_copy(update={"layers": (layer,)})
+    assert "conv1 convolution 1,728 preset 0.0 to 10.0" in rows(summary)
+
+
 def test_shows_strategies_and_which_are_equal(plan_summary):
     lines = rows(plan_summary)
     assert "balanced 75.00 10.0 to 80.0 9.87" in lines

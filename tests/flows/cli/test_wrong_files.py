@@ -226,6 +226,20 @@ CASES = [
         done=DATA,
     ),
     Case(
+        "an unknown architecture of a whole run",
+        "timm knows no architecture 'resnet81'; did you mean resnet18 or resnet61q or resnet51q?",
+        command="run",
+        overrides=("model.architecture=resnet81",),
+    ),
+    Case(
+        "a checkpoint of another architecture for a whole run",
+        "weights from net.safetensors do not fit: conv1.0.weight is missing, and 154 more tensors "
+        "do not fit.",
+        command="run",
+        make=other_architecture,
+        overrides=("model.checkpoint=net.safetensors",),
+    ),
+    Case(
         "an image size that the architecture refuses",
         "test_vit does not take 30 x 30 x 3 images: Input height (30) should be divisible by patch "
         "size (16).",

@@ -1,3 +1,7 @@
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,6 +35,28 @@ def animals(tmp_path, write_image):
         for number in range(3):
             write_image(root / name / f"{number}.png", first + number)
     return root
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Keep the test's output free of requests."""
+
+
+@pytest.fixture
+def serve():
+    """Return a function that serves a folder on this machine and gives its address."""
+    servers = []
+
+    def start(folder):
+        handler = partial(QuietHandler, directory=str(folder))
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        Thread(target=servers[-1].serve_forever).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture

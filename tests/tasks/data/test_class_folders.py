@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +66,14 @@ def test_the_digest_is_over_relative_paths_and_file_digests(tmp_path):
     for file in files:
         file.write_bytes(b"abc")
     assert digest_of_files(files, tmp_path) == json_digest({"a.png": ABC, "b.png": ABC})
+
+
+def test_a_hundred_files_keep_their_own_digests(tmp_path):
+    files = [tmp_path / f"{number}.png" for number in range(100)]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    expected = {file.name: hashlib.sha256(file.name.encode()).hexdigest() for file in files}
+    assert digest_of_files(files, tmp_path) == json_digest(expected)
 
 
 def test_a_file_that_vanishes_is_a_data_error(tmp_path):

@@ -2,10 +2,7 @@ import gzip
 import hashlib
 import shutil
 import struct
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -146,22 +143,12 @@ def test_a_failed_download_leaves_no_file_behind(workspace):
     assert not list((workspace.data / "fashion_mnist").iterdir())
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Keep the test's output free of requests."""
-
-
 @pytest.fixture
-def mirror(tiny, monkeypatch):
+def mirror(tiny, monkeypatch, serve):
     """Serve the tiny files on this machine, and let torchvision know the address and their MD5."""
     md5 = [(x.name, hashlib.md5(x.read_bytes()).hexdigest()) for x in tiny.iterdir()]
     monkeypatch.setattr(FashionMNIST, "resources", md5)
-    handler = partial(QuietHandler, directory=str(tiny))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever).start()
-        monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
-        yield
-        server.shutdown()
+    monkeypatch.setattr(FashionMNIST, "mirrors", [serve(tiny)])
 
 
 @pytest.mark.usefixtures("mirror")

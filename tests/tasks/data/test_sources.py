@@ -60,5 +60,19 @@ def test_the_numbers_of_digits_are_those_of_their_images():
     assert (round(pixels.mean(), 4), round(pixels.std(), 4)) == (0.3053, 0.3759)
 
 
-def test_digits_are_never_flipped():
-    assert SOURCES["digits"].augmentation == "crop"
+@pytest.mark.parametrize("name", ["digits", "gtsrb", "image_folder"])
+def test_digits_signs_and_images_of_unknown_content_are_never_flipped(name):
+    assert SOURCES[name].augmentation == "crop"
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10", "cifar100"])
+def test_clothes_and_objects_are_flipped(name):
+    assert SOURCES[name].augmentation == "crop_flip"
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "gtsrb"])
+def test_colour_photographs_have_the_spread_of_photographs(name):
+    mean, std = SOURCES[name].normalization(3)
+    assert all(0.3 < x < 0.55 for x in mean)
+    # A mean of the images' own deviations, a common mistake, lies near 0.2 for CIFAR.
+    assert all(0.24 < x < 0.28 for x in std)

@@ -13,6 +13,7 @@ from mixmatch.records import (
     ModelSpec,
     PlanRecord,
     Result,
+    RivalResult,
     StrategyRecord,
 )
 
@@ -171,3 +172,45 @@ def family(plan, base):
 def versions(family):
     front = [result.key for result in family.results if result.on_front]
     return {key: number for number, key in enumerate(front, start=1)}
+
+
+# Rival, sparsity asked for, validation and test images right; below, random has collapsed.
+RIVALS = (
+    ("dense", 0.0, 991, 1972),
+    ("MAG", 0.5, 978, 1950),
+    ("MAG", 0.7, 968, 1921),
+    ("SNIP", 0.5, 975, 1938),
+    ("SNIP", 0.7, 960, 1908),
+    ("GraSP", 0.5, 970, 1930),
+    ("PROD", 0.5, 977, 1947),
+    ("LAMP", 0.7, 971, 1929),
+    ("uniform", 0.6, 966, 1922),
+    ("random", 0.6, 120, 231),
+)
+
+
+@pytest.fixture(scope="session")
+def rivals(family):
+    pattern = family.results[0].member
+    found = []
+    for number, (name, sparsity, validation, test) in enumerate(RIVALS):
+        member = pattern.model_copy(
+            update={
+                "artifact": Artifact(digest=f"{900 + number:064d}", size_bytes=9_000_000 + number),
+                "sparsity": sparsity,
+                "validation": accuracy(validation, 1000),
+                "test": accuracy(test, 2000),
+            }
+        )
+        found.append(
+            RivalResult(
+                rival=name,
+                sparsity=sparsity,
+                seed=0,
+                member=member,
+                accuracy_drop=family.base.test.value - member.test.value,
+                cached=False,
+                key=f"rival-{number}",
+            )
+        )
+    return tuple(found)

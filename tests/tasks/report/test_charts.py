@@ -83,6 +83,39 @@ def test_base_and_references_are_horizontal_lines(family):
     assert [(line["y0"], line["y1"]) for line in lines] == [(0.9815, 0.9815), (0.951, 0.951)]
 
 
+def test_rivals_follow_the_family_and_the_control_is_a_line(family, rivals):
+    family = family.model_copy(update={"rivals": rivals})
+
+    chart = trade_off(family, "validation", {"MAG at 0.9": 0.951})
+
+    names = [trace["name"] for trace in chart["data"]]
+    assert names[:5] == ["Pareto front", "magnitude", "product", "MAG", "SNIP"]
+    labels = [shape["label"]["text"] for shape in chart["layout"]["shapes"][1:]]
+    assert labels == ["base 98.60 %", "dense control 99.10 %", "MAG at 0.9 95.10 %"]
+
+
+def test_the_axis_holds_rivals_near_the_family_and_not_those_that_collapsed(family, rivals):
+    result = family.results[0]
+    values = result.member.test.model_copy(update={"value": 0.9, "low": 0.875, "high": 1.0})
+    member = result.member.model_copy(update={"test": values})
+    base = family.base.model_copy(update={"test": values})
+
+    def span(*tests):
+        found = []
+        for value, low in tests:
+            test = values.model_copy(update={"value": value, "low": low, "high": value})
+            near = rivals[1].member.model_copy(update={"test": test})
+            found.append(rivals[1].model_copy(update={"member": near}))
+        one = {"results": (result.model_copy(update={"member": member}),), "base": base}
+        chart = trade_off(family.model_copy(update={**one, "rivals": tuple(found)}), "test", {})
+        return chart["layout"]["yaxis"]["range"]
+
+    assert span() == pytest.approx([0.8625, 1.0125])
+    assert span((0.6, 0.5), (0.1, 0.1)) == pytest.approx([0.8625, 1.0125])  # below 0.625
+    assert span((0.75, 0.75)) == pytest.approx([0.725, 1.025])
+    assert span((0.65, 0.5)) == pytest.approx([0.625 - 0.0375, 1.0375])
+
+
 def test_hovering_names_everything_about_a_result(family):
     index = next(n for n, x in enumerate(family.results) if x.strategy == "balanced")
     hover = trade_off(family, "test", {})["data"][1]["hovertext"][index]
@@ -105,6 +138,16 @@ def test_map_holds_the_exact_sparsity_of_every_layer_and_strategy(plan):
         counts = [x.num_pruned[layer.name] / layer.num_weights for x in plan.strategies]
         assert row == counts
     assert (heat["zmin"], heat["zmax"]) == (0, 1)
+
+
+def test_map_says_where_a_range_comes_from(plan):
+    layer = plan.layers[0].model_copy(update={"observed": None, "range": (0.25, 0.5)})
+    preset = plan.model_copy(update={"layers": (layer,)})
+
+    (observed,) = layer_map(plan)["data"]
+    assert "observed " in observed["hovertext"][0][0]
+    (stated,) = layer_map(preset)["data"]
+    assert stated["hovertext"][0][0].endswith("range 25.00 % to 50.00 %<br>range of a preset")
 
 
 def test_map_names_layers_roles_and_strategies(plan):

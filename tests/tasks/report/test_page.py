@@ -195,6 +195,46 @@ def test_shows_every_result_warning_and_failure(opened, family, plan, versions):
 
 
 @pytest.mark.browser
+def test_shows_rivals_beside_the_family_and_never_chooses_one(
+    opened, family, rivals, plan, versions
+):
+    page = opened(family.model_copy(update={"rivals": rivals}), plan, versions)
+
+    assert page.locator("#rivals tbody tr").count() == 10
+    dense = page.eval_on_selector_all("#rivals tr:nth-child(1) td", "x => x.map(y => y.innerText)")
+    assert dense[:4] == ["dense", "\u2013", "0", "0.00 %"]
+    assert page.text_content("#claim") == (
+        "A drop in a claim counts against the better of base and dense control by validation "
+        "accuracy; here that is the dense control, mean over seeds, with 98.60 % on test."
+    )
+    assert "Open marks are rivals" in page.text_content("#open-marks")
+    names = page.evaluate("document.getElementById('trade-off').data.map(trace => trace.name)")
+    assert names[3:] == [
+        *("MAG", "SNIP", "GraSP", "PROD", "LAMP", "uniform", "random"),
+        "chosen",
+    ]
+    assert page.text_content("#size-count") == "18 of 18 models fit."
+
+
+@pytest.mark.browser
+def test_the_table_of_rivals_sorts_by_itself(opened, family, rivals, plan, versions):
+    page = opened(family.model_copy(update={"rivals": rivals}), plan, versions)
+    rows = "rows => rows.map(row => row.cells[0].innerText)"
+
+    page.click("#rivals th:nth-child(5) button")
+
+    assert page.eval_on_selector_all("#rivals tbody tr", rows)[-1] == "dense"
+    assert page.eval_on_selector_all("#rivals tbody tr", rows)[0] == "random"
+    first = page.eval_on_selector_all("#results tbody tr", "rows => rows[0].dataset.key")
+    assert first == family.results[0].key
+
+
+@pytest.mark.browser
+def test_a_run_without_rivals_speaks_of_none(page):
+    assert page.locator("#rivals, #claim, #open-marks").count() == 0
+
+
+@pytest.mark.browser
 def test_a_family_without_results_still_has_a_page(opened, family, plan):
     family = family.model_copy(update={"results": (), "failed": {"a/b/0": "Out of memory."}})
 

@@ -14,6 +14,7 @@ from mixmatch.records import (
     MemberRecord,
     ModelSpec,
     Result,
+    RivalResult,
 )
 from tasks.site import Site
 from tasks.tracking import prepare_tracking
@@ -78,6 +79,20 @@ def _result(strategy="balanced", *, sparsity=0.8, accuracy=0.9, artifact=None, *
         "key": json_digest({"job": strategy}),
     }
     return Result.model_validate(values | changes)
+
+
+def _rival(rival="SNIP", **changes):
+    """A rival that went through what a result does."""
+    values = {
+        "rival": rival,
+        "sparsity": 0.75,
+        "seed": 2,
+        "member": _result().member,
+        "accuracy_drop": 0.125,
+        "cached": False,
+        "key": json_digest({"job": rival}),
+    }
+    return RivalResult.model_validate(values | changes)
 
 
 def _family(*results, failed=None):
@@ -155,6 +170,11 @@ def spec():
 @pytest.fixture
 def make_result():
     return _result
+
+
+@pytest.fixture
+def make_rival():
+    return _rival
 
 
 @pytest.fixture

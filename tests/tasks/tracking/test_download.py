@@ -5,7 +5,7 @@ from safetensors.torch import load_file, save_file
 
 from mixmatch.digests import file_digest
 from mixmatch.errors import CheckpointError, RegistryError
-from tasks.tracking import download_weights, register_front
+from tasks.tracking import download_weights, pinned_address, register_front
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_a_network_that_mixmatch_registered_is_unpacked(
     found = load_file(file)
     assert set(found) == set(expected)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_an_alias_is_pinned_to_the_version_it_points_at(site, parent_run, spec, make_result, pack):
+    register_front(
+        site,
+        parent_run,
+        registered_name="shapes",
+        spec=spec,
+        results=[make_result(artifact=pack())],
+        extra_tags={},
+    )
+    assert pinned_address(site, "models:/shapes@smallest") == "models:/shapes/1"
+    assert pinned_address(site, "models:/shapes/1") == "models:/shapes/1"
+    with pytest.raises(RegistryError, match="got 'best'"):
+        pinned_address(site, "models:/shapes@best")
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+from mixmatch.errors import ConfigError
+from tasks.factory import code_digest
 from tasks.tracking.model_folder import requirements, write_model_folder
 
 
@@ -47,3 +50,54 @@ def test_requirements_are_pinned_without_local_suffixes():
     torch = version("torch").split("+")[0]
     assert f"torch=={torch}" in requirements()
     assert not any("+" in line for line in requirements())
+
+
+@pytest.fixture
+def own_folder(site, pack, spec, tmp_path, monkeypatch):
+    """Write the model folder of a user's own network, whose module has the given source."""
+    packed = site.open_store().path(pack())
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(module, source="build = dict\n", digest=None):
+        file = tmp_path / "work" / f"{module.replace('.', '/')}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(source)
+        name = f"{module.removesuffix('.__init__')}:build"
+        stated = digest or code_digest(name)
+        own = spec.model_copy(update={"architecture": name, "code_digest": stated})
+        write_model_folder(tmp_path / "own", packed, own, "m-1")
+        return tmp_path / "own"
+
+    return write
+
+
+def artifacts_of(folder):
+    model = yaml.safe_load((folder / "MLmodel").read_text())
+    return model["flavors"]["python_function"]["artifacts"]
+
+
+def test_the_source_of_a_users_own_network_is_carried(own_folder):
+    folder = own_folder("carried_nets.small", "import torch\nbuild = dict\n")
+    assert artifacts_of(folder)["factory"] == {"path": "code/small.py", "uri": "code/small.py"}
+    assert (folder / "code/small.py").read_text() == "import torch\nbuild = dict\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("whole_package.__init__", "build = dict\n"),
+        ("part_of_package.small", "def build():\n    from . import other\n"),
+    ],
+)
+def test_a_module_that_cannot_stand_alone_is_not_carried(own_folder, module, source):
+    folder = own_folder(module, source)
+    assert list(artifacts_of(folder)) == ["packed"]
+    assert not (folder / "code").exists()
+
+
+def test_source_that_is_another_by_now_is_refused(own_folder):
+    with pytest.raises(ConfigError, match=r"source of 'changed_nets:build' must be the one that"):
+        own_folder("changed_nets", digest="0" * 64)

@@ -1,4 +1,4 @@
-from tasks.tracking import record_result
+from tasks.tracking import record_result, record_rival
 from tasks.tracking.results import result_metrics
 
 
@@ -98,3 +98,36 @@ def test_an_instant_result_has_no_curves(site, parent_run, client, make_result):
     member = result.member.model_copy(update={"epochs": (), "best_epoch": -1})
     child = record_result(site, parent_run, result.model_copy(update={"member": member}), name="x")
     assert "train_loss" not in client.get_run(child).data.metrics
+
+
+def test_a_rival_is_a_finished_child_without_a_place_on_the_front(
+    site, parent_run, client, make_rival
+):
+    rival = make_rival()
+    child = client.get_run(record_rival(site, parent_run, rival, name="SNIP@0.75/2"))
+    assert (child.info.run_name, child.info.status) == ("SNIP@0.75/2", "FINISHED")
+    assert child.data.params == {
+        "rival": "SNIP",
+        "sparsity": "0.75",
+        "seed": "2",
+        "num_weights": "1000",
+        "num_parameters": "1100",
+    }
+    tags = child.data.tags
+    assert (tags["kind"], tags["mlflow.parentRunId"]) == ("rival", parent_run)
+    assert (tags["mixmatch.key"], tags["mixmatch.digest"]) == (
+        rival.key,
+        rival.member.artifact.digest,
+    )
+    metrics = child.data.metrics
+    assert (metrics["test_accuracy"], metrics["accuracy_drop"]) == (0.86875, 0.125)
+    assert metrics["sparsity"] == 0.8
+    assert not [x for x in (*tags, *metrics) if "front" in x]
+    assert _curve(client, child.info.run_id, "train_loss") == [(0, 0.5), (1, 0.25)]
+
+
+def test_recording_a_rival_again_adds_nothing(site, parent_run, client, make_rival):
+    first = record_rival(site, parent_run, make_rival(), name="x")
+    before = client.get_run(first).to_dictionary()
+    assert record_rival(site, parent_run, make_rival(cached=True), name="x") == first
+    assert client.get_run(first).to_dictionary() == before

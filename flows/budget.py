@@ -1,0 +1,64 @@
+"""A family under a budget of epochs: untrained first, then successive halving."""
+
+from collections.abc import Sequence
+
+from flows.members import Computed, compute
+from flows.session import Session
+from mixmatch.halving import rungs
+from tasks.family import hopeful
+from tasks.members import Member, Prepared, continued, untrained
+
+
+def compute_within_budget(
+    session: Session, prepared: Prepared, epochs: int
+) -> tuple[tuple[Member, ...], Computed]:
+    """Spend ``epochs`` per seed where they can still change the front.
+
+    Returns:
+        The family, each configuration after its best round on validation, and what was computed.
+    """
+    family: tuple[Member, ...] = untrained(session.config, prepared)
+    done = compute(session, family)
+    ended: list[Member] = []
+    for seed in session.config.seeds:
+        ended += _halve(session, prepared, family, done, epochs=epochs, seed=seed)
+    return _distinct(ended), done
+
+
+def _halve(
+    session: Session,
+    prepared: Prepared,
+    family: Sequence[Member],
+    done: Computed,
+    *,
+    epochs: int,
+    seed: int,
+) -> list[Member]:
+    """Train those that can still reach the front, round by round, adding to ``done``."""
+    now = {(x.strategy, x.criterion): x for x in family if x.job.key in done.records}
+    best, alive = dict(now), list(now)
+    for rung in rungs(len(now), epochs) if now else ():
+        alive = hopeful([now[x] for x in alive], done.records, rung.num_survivors)
+        asked = [
+            continued(now[x], session.config, prepared, epochs=rung.epochs, seed=seed)
+            for x in alive
+        ]
+        done.add(compute(session, asked))
+        alive = [
+            x for x, member in zip(alive, asked, strict=True) if member.job.key in done.records
+        ]
+        now |= {(x.strategy, x.criterion): x for x in asked if x.job.key in done.records}
+        if not alive:
+            break
+    return list(best.values())
+
+
+def _is_no_worse(later: Member, earlier: Member, done: Computed) -> bool:
+    """Compare two rounds of one configuration on validation; of equal ones the later stays."""
+    now, before = (done.records[x.job.key].validation.num_correct for x in (later, earlier))
+    return now >= before
+
+
+def _distinct(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Leave out what several seeds share: configurations that were never trained."""
+    return tuple({member.job.key: member for member in members}.values())

@@ -1,0 +1,148 @@
+"""A study: family and rivals over the seeds of a run file, written row by row into a folder."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from flows.inputs import check_inputs, locate_inputs
+from flows.services import services
+from flows.watch import Watch
+from mixmatch.config import RunConfig
+from mixmatch.errors import FamilyError
+from tasks.site import Site
+from tasks.study.folder import StudyFolder
+from tasks.study.machine import Machine
+from tasks.study.publish import publish
+from tasks.study.row import StudyRow
+from tasks.study.summary import StudySummary
+
+if TYPE_CHECKING:
+    from flows.session import Session
+    from mixmatch.records import MemberRecord
+    from tasks.members import Asked, Prepared
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one session of work adds to a study."""
+
+    folder: StudyFolder
+    machine: Machine
+    num_new: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, row: StudyRow) -> None:
+        """Write a finished result down at once."""
+        self.num_new += self.folder.append(row)
+
+
+def study(config: RunConfig, site: Site, results: Path, *, watch: Watch) -> StudySummary:
+    """Compute what the folder ``results`` lacks, then write its tables, figures and page.
+
+    A study whose rows are complete needs neither the workspace nor the network.
+
+    Args:
+        config: the run file.
+        site: workspace and store.
+        results: the folder; created, or continued if it holds the same study.
+        watch: is told what happens.
+
+    Raises:
+        InputError: what the run file names is missing or wrong, or the folder is another study's.
+        WorkspaceError: the folder cannot be read or written.
+        ServiceError: a server that the study needs does not answer.
+    """
+    folder = StudyFolder.open(results, config)
+    progress = _Progress(folder, Machine.here(config.engine.device))
+    if not folder.is_complete():
+        with folder.session(progress.machine):
+            _work(config, site, progress, watch)
+    watch.on_stage("tables", "comparisons, figures, page")
+    tables = publish(folder, tuple(progress.failed))
+    return StudySummary(
+        folder=str(results),
+        num_rows=len(folder.rows()),
+        num_new=progress.num_new,
+        failed=progress.failed,
+        tables=tables,
+    )
+
+
+def _work(config: RunConfig, site: Site, progress: _Progress, watch: Watch) -> None:
+    watch.on_stage("inputs", "data set, checkpoint, network")
+    inputs = locate_inputs(config, site)
+    check_inputs(config, inputs, site)
+    with services(site, watch):
+        from flows.session import run_flow  # noqa: PLC0415  Prefect and torch
+
+        def body(session: "Session") -> None:
+            _compute(session, progress)
+
+        try:
+            run_flow("study", body, config, site, inputs=inputs, watch=watch)
+        except FamilyError:
+            if not progress.failed:
+                raise
+
+
+def _compute(session: "Session", progress: _Progress) -> None:
+    """Compute the results that the folder lacks.
+
+    Raises:
+        FamilyError: results failed; those that finished are in the folder all the same.
+    """
+    from flows.stages import prepare  # noqa: PLC0415  torch takes seconds to load
+
+    folder = progress.folder
+    prepared = prepare(session.config, session.site, session.watch, session.inputs, session.step)
+    # What was planned first stays: on another machine the last bits of the scores may differ.
+    kept = folder.save_plan(prepared.plan, prepared.rivals)
+    prepared = replace(prepared, plan=kept.plan, rivals=kept.rivals)
+    progress.add(StudyRow.of_base(prepared.base, prepared.data, progress.machine))
+    if session.config.fine_tune.budget is None:
+        failed = _fill(session, prepared, progress)
+    else:
+        failed = _fill_within_budget(session, prepared, progress)
+    progress.failed |= failed
+    if failed:
+        raise FamilyError(f"{len(failed)} results failed: {'; '.join(failed)}.")
+
+
+def _fill(session: "Session", prepared: "Prepared", progress: _Progress) -> dict[str, str]:
+    """Compute what has no row yet; every result becomes a row as soon as it is there."""
+    from flows.members import compute  # noqa: PLC0415  as above
+    from tasks.members import members, rivals, with_starts  # noqa: PLC0415  as above
+
+    asked: tuple[Asked, ...] = members(session.config, prepared)
+    asked += rivals(session.config, prepared)
+    there = progress.folder.labels()
+    missing = [one for one in asked if one.label not in there]
+
+    def note(one: "Asked", record: "MemberRecord") -> None:
+        progress.add(_row(one, record, progress.machine))
+
+    done = compute(session, with_starts(missing, asked, session.finds), on_member=note)
+    return done.failed
+
+
+def _fill_within_budget(
+    session: "Session", prepared: "Prepared", progress: _Progress
+) -> dict[str, str]:
+    """Compute the whole family: each round depends on all results of the one before."""
+    from flows.family import compute_family  # noqa: PLC0415  as above
+
+    family, rivals, done = compute_family(session, prepared)
+    asked: tuple[Asked, ...] = family
+    asked += rivals
+    for one in asked:
+        if one.job.key in done.records:
+            progress.add(_row(one, done.records[one.job.key], progress.machine))
+    return done.failed
+
+
+def _row(one: "Asked", record: "MemberRecord", machine: Machine) -> StudyRow:
+    from tasks.members import Member, RivalMember  # noqa: PLC0415  torch takes seconds to load
+
+    if isinstance(one, Member):
+        return StudyRow.of_member(one, record, machine)
+    return StudyRow.of_rival(cast(RivalMember, one), record, machine)

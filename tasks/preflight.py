@@ -1,0 +1,68 @@
+"""A look at a run's network before anything is started: can it be built, do its weights fit?"""
+
+from pathlib import Path
+
+from mixmatch.config import RunConfig
+from mixmatch.records import BaseRecord, DataRecord, ModelSpec
+from tasks.checkpoint import LocatedCheckpoint
+from tasks.jobs import data_job
+from tasks.orders import base_job, member_execution
+from tasks.site import Site
+
+# Stands for the classes of a data set that was not read yet; the head is not compared then.
+_SOME_CLASSES = 10
+
+
+def check_network(
+    config: RunConfig, source_digest: str, checkpoint: LocatedCheckpoint | None, site: Site
+) -> None:
+    """Build the network and compare the checkpoint with it, unless the store holds the base.
+
+    Args:
+        config: the run file.
+        source_digest: of the data set that was found.
+        checkpoint: the trained weights; None: the run trains the base.
+        site: where the store is.
+
+    Raises:
+        ConfigError: the architecture is unknown or refuses its arguments or the image size, its
+            factory cannot be found, or there is no such device.
+        CheckpointError: the checkpoint is damaged or of another architecture.
+    """
+    member_execution(config.engine)
+    store = site.open_store()
+    fetch = data_job(config.data, source_digest, config.calibration_fraction, config.seed)
+    data = store.find(fetch.step, fetch.key, DataRecord)
+    if data is not None:
+        job = base_job(config, data, checkpoint)
+        if store.find(job.step, job.key, BaseRecord) is not None:
+            return
+    spec = job.spec if data is not None else _likely_spec(config)
+    import torch  # noqa: PLC0415  with timm behind it: a run that finds everything loads neither
+
+    from mixmatch.checkpoints import load_state_, read_state  # noqa: PLC0415  likewise
+    from tasks.networks import build_network  # noqa: PLC0415  likewise
+
+    with torch.random.fork_rng(devices=[]):
+        model = build_network(spec)
+    if checkpoint is not None and checkpoint.path is not None:
+        load_state_(
+            model,
+            read_state(Path(checkpoint.path)),
+            allow_new_head=config.model.allow_new_head or data is None,
+            source=checkpoint.label,
+        )
+
+
+def _likely_spec(config: RunConfig) -> ModelSpec:
+    size, channels = config.data.image_size, config.data.channels
+    num_classes = len(config.data.classes) if config.data.classes else _SOME_CLASSES
+    return ModelSpec(
+        architecture=config.model.architecture,
+        arguments=config.model.arguments,
+        num_classes=num_classes,
+        image_shape=(size, size, channels),
+        mean=(0.5,) * channels,
+        std=(0.5,) * channels,
+        classes=(),
+    )

@@ -1,0 +1,62 @@
+"""Fronts of the family and of its rivals as one number each: the hypervolume."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from mixmatch.pareto import TradeOff, on_front
+from mixmatch.statistics import hypervolume
+from tasks.study.configurations import Configuration
+from tasks.study.table_rows import FrontRow
+
+# The corner from which areas are measured: less sparse or less accurate is of no use here.
+REFERENCE_SPARSITY = 0.5
+REFERENCE_LOSS = 0.1  # below the base's accuracy, a fraction
+
+_Named = tuple[Literal["family", "rival"], str, list[Configuration]]
+
+
+def front_rows(found: Sequence[Configuration]) -> tuple[FrontRow, ...]:
+    """Measure the family's front, that of each criterion if there are several, and the rivals'.
+
+    Empty without a base, from whose accuracy the reference point follows.
+    """
+    base = next((x for x in found if x.kind == "base"), None)
+    if base is None:
+        return ()
+    return tuple(_front_row(kind, name, points, base) for kind, name, points in _fronts(found))
+
+
+def _fronts(found: Sequence[Configuration]) -> Iterator[_Named]:
+    family = [x for x in found if x.kind == "family"]
+    if family:
+        yield "family", "family", family
+    criteria = list(dict.fromkeys(x.criterion for x in family))
+    for criterion in criteria if len(criteria) > 1 else ():
+        points = [x for x in family if x.criterion == criterion]
+        yield "family", f"family/{criterion}", points
+    for rival in dict.fromkeys(x.name for x in found if x.kind == "rival"):
+        yield "rival", rival, [x for x in found if x.kind == "rival" and x.name == rival]
+
+
+def _front_row(
+    kind: Literal["family", "rival"],
+    name: str,
+    points: Sequence[Configuration],
+    base: Configuration,
+) -> FrontRow:
+    kept = on_front([x.trade_off() for x in points])
+    front = [x for x, is_kept in zip(points, kept, strict=True) if is_kept]
+    validation = TradeOff("reference", REFERENCE_SPARSITY, base.validation - REFERENCE_LOSS)
+    test = TradeOff("reference", REFERENCE_SPARSITY, base.test - REFERENCE_LOSS)
+    on_test = [x.trade_off(on_test=True) for x in front]
+    return FrontRow(
+        kind=kind,
+        name=name,
+        num_points=len(points),
+        num_on_front=len(front),
+        hypervolume_validation=hypervolume([x.trade_off() for x in front], reference=validation),
+        hypervolume_test=hypervolume(on_test, reference=test),
+        reference_sparsity=REFERENCE_SPARSITY,
+        reference_validation=validation.accuracy,
+        reference_test=test.accuracy,
+    )

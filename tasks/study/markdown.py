@@ -1,0 +1,125 @@
+"""Tables of the page in Markdown: percents, points and megabytes exist only here."""
+
+from collections.abc import Sequence
+
+from tasks.report.texts import points
+from tasks.study.claims import verdict
+from tasks.study.effort import Effort, Stretch
+from tasks.study.table_rows import ComparisonRow, FrontRow, SummaryRow
+
+_SUMMARY = (
+    "",
+    "configuration",
+    "seeds",
+    "sparsity %",
+    "validation %",
+    "test % (95 %)",
+    "deviation",
+    "drop, points",
+    "MB",
+    "front share",
+)
+_COMPARISON = (
+    "family",
+    "sparsity %",
+    "rival",
+    "test %",
+    "rival's test %",
+    "difference, points (95 %)",
+    "probability",
+    "more accurate",
+)
+_FRONT = ("front", "configurations", "on it", "on validation", "on test")
+
+
+def summary_table(rows: Sequence[SummaryRow]) -> str:
+    """Return base, control, family and rivals; ``*`` marks the family's front."""
+    return _table(_SUMMARY, [_summary_cells(row) for row in rows])
+
+
+def comparison_table(rows: Sequence[ComparisonRow]) -> str:
+    """Return every comparison with its probability and what it decides."""
+    cells = [
+        (
+            row.label,
+            _percent(row.sparsity),
+            row.rival_label,
+            _percent(row.test),
+            _percent(row.rival_test),
+            f"{points(row.difference)} ({points(row.low)} to {points(row.high)})",
+            f"{row.probability:.3f}",
+            verdict(row.probability),
+        )
+        for row in rows
+    ]
+    return _table(_COMPARISON, cells)
+
+
+def front_table(rows: Sequence[FrontRow]) -> str:
+    """Return every front's hypervolume."""
+    cells = [
+        (
+            row.name,
+            str(row.num_points),
+            str(row.num_on_front),
+            f"{row.hypervolume_validation:.5f}",
+            f"{row.hypervolume_test:.5f}",
+        )
+        for row in rows
+    ]
+    return _table(_FRONT, cells)
+
+
+def session_table(rows: Sequence[Stretch]) -> str:
+    """Return every stretch of work with its machine."""
+    cells = [
+        (
+            row.session.started_at,
+            f"{row.seconds:.0f}" if row.was_ended else f"at least {row.seconds:.0f}",
+            row.session.hardware,
+            ", ".join(f"{name} {version}" for name, version in row.session.versions.items()),
+        )
+        for row in rows
+    ]
+    return _table(("started (UTC)", "wall time, s", "hardware", "versions"), cells)
+
+
+def effort_table(rows: Sequence[Effort]) -> str:
+    """Return what the results of each kind took."""
+    cells = [(row.kind, str(row.num_results), f"{row.seconds:.0f}", _cpu(row)) for row in rows]
+    return _table(("results", "number", "wall time of the jobs, s", "processor time, s"), cells)
+
+
+def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
+    low, high = f"{100 * row.test_low:.1f}", f"{100 * row.test_high:.1f}"
+    also = f" (also {', '.join(row.also)})" if row.also else ""
+    return (
+        "*" if row.on_front else "",
+        f"{row.label}{also}",
+        str(row.num_results),
+        _percent(row.sparsity),
+        _percent(row.validation_mean),
+        f"{_percent(row.test_mean)} ({low} to {high})",
+        "-" if row.test_deviation is None else _percent(row.test_deviation),
+        "-" if row.drop is None else points(row.drop),
+        f"{row.bytes / 1e6:.2f}",
+        "" if row.front_share is None else f"{row.front_share:.2f}",
+    )
+
+
+def _cpu(row: Effort) -> str:
+    if not row.num_measured:
+        return "not measured"
+    part = "" if row.num_measured == row.num_results else f" (of {row.num_measured})"
+    return f"{row.cpu_seconds:.0f}{part}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    # A star alone would begin emphasis, and a bar end the cell.
+    cells = [[text.replace("*", r"\*").replace("|", r"\|") for text in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -1,0 +1,153 @@
+"""The rows of a study's tables; every sparsity and accuracy is a fraction.
+
+Their fields are the columns of the CSV files: they may be added to, never renamed.
+"""
+
+from typing import Literal
+
+from mixmatch.records import Record
+from tasks.study.row import Kind
+
+
+class SummaryRow(Record):
+    """One configuration over its seeds.
+
+    Attributes:
+        label: name, criterion or asked sparsity, without a seed.
+        kind: ``base``, ``dense``, ``family`` or ``rival``.
+        name: strategy or rival.
+        also: further strategies with the same configuration.
+        criterion: of a family member.
+        asked_sparsity: of a rival.
+        num_results: how many seeds finished.
+        seeds: which; empty for the base.
+        sparsity: counted, the mean.
+        bytes: on disk, the mean.
+        validation_mean: accuracy on the validation images.
+        validation_deviation: sample standard deviation over seeds; None for one.
+        validation_values: of each seed.
+        test_mean: accuracy on the test images.
+        test_deviation: sample standard deviation over seeds; None for one.
+        test_low: lower end of the 95 % Wilson interval over all seeds' answers.
+        test_high: upper end of it.
+        test_values: of each seed.
+        drop_from_base: the base's test accuracy minus ``test_mean``.
+        drop_from_dense: the dense control's test accuracy minus ``test_mean``.
+        drop: against the better of the two on validation.
+        reference: which of the two that is.
+        on_front: family only: whether none is as sparse and as accurate on validation.
+        front_share: family only: share of bootstrap resamples of the validation images in which
+            it is on the front.
+        seconds: wall time of all seeds.
+        cpu_seconds: processor time of all seeds; None: not measured.
+        num_bases: distinct base networks behind the results.
+    """
+
+    label: str
+    kind: Kind
+    name: str
+    also: tuple[str, ...]
+    criterion: str | None
+    asked_sparsity: float | None
+    num_results: int
+    seeds: tuple[int, ...]
+    sparsity: float
+    bytes: float
+    validation_mean: float
+    validation_deviation: float | None
+    validation_values: tuple[float, ...]
+    test_mean: float
+    test_deviation: float | None
+    test_low: float
+    test_high: float
+    test_values: tuple[float, ...]
+    drop_from_base: float | None
+    drop_from_dense: float | None
+    drop: float | None
+    reference: Literal["base", "dense"] | None
+    on_front: bool | None
+    front_share: float | None
+    seconds: float
+    cpu_seconds: float | None
+    num_bases: int
+
+
+class ComparisonRow(Record):
+    """A family configuration and a rival at its sparsity, on the same test images and seeds.
+
+    Attributes:
+        label: of the family's configuration.
+        rival_label: of the rival's.
+        strategy: of the family.
+        criterion: of the family.
+        sparsity: of the family's configuration, counted.
+        rival: key in RIVALS.
+        asked_sparsity: of the rival.
+        rival_sparsity: of the rival, counted.
+        seeds: those that both have finished.
+        test: mean test accuracy of the family's configuration over these seeds.
+        rival_test: of the rival.
+        difference: the former minus the latter.
+        low: lower end of its 95 % bootstrap interval.
+        high: upper end of it.
+        probability: share of resamples of the test images in which the family's is more accurate;
+            ties count half.
+        num_bases: distinct base networks behind the compared results.
+    """
+
+    label: str
+    rival_label: str
+    strategy: str
+    criterion: str
+    sparsity: float
+    rival: str
+    asked_sparsity: float
+    rival_sparsity: float
+    seeds: tuple[int, ...]
+    test: float
+    rival_test: float
+    difference: float
+    low: float
+    high: float
+    probability: float
+    num_bases: int
+
+
+class FrontRow(Record):
+    """The front of the family, of one criterion of it, or of one rival, as one number.
+
+    Attributes:
+        kind: ``family`` or ``rival``.
+        name: ``family``, ``family/CRITERION`` or the rival's key.
+        num_points: configurations it is chosen from.
+        num_on_front: those on the front of validation accuracy and sparsity.
+        hypervolume_validation: area between the front and the reference point.
+        hypervolume_test: the same points at their test accuracy; nothing is chosen by it.
+        reference_sparsity: of the reference point.
+        reference_validation: of the reference point: the base's accuracy minus ten points.
+        reference_test: likewise on the test images.
+    """
+
+    kind: Literal["family", "rival"]
+    name: str
+    num_points: int
+    num_on_front: int
+    hypervolume_validation: float
+    hypervolume_test: float
+    reference_sparsity: float
+    reference_validation: float
+    reference_test: float
+
+
+class StudyTables(Record):
+    """All tables of a study but the results themselves.
+
+    Attributes:
+        summary: base, dense control, family, rivals; by sparsity.
+        comparisons: family configurations in that order, then rivals.
+        fronts: the family, its criteria if there are several, the rivals; empty without a base.
+    """
+
+    summary: tuple[SummaryRow, ...]
+    comparisons: tuple[ComparisonRow, ...]
+    fronts: tuple[FrontRow, ...]

@@ -1,0 +1,133 @@
+"""From a study's rows to its tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixmatch.evaluation import wilson_interval
+from mixmatch.pareto import front_shares, on_front
+from mixmatch.statistics import paired_bootstrap, spread
+from tasks.study.configurations import Configuration, configurations
+from tasks.study.drops import References
+from tasks.study.fronts import front_rows
+from tasks.study.row import StudyRow
+from tasks.study.table_rows import ComparisonRow, StudyTables, SummaryRow
+
+NUM_RESAMPLES = 10_000
+SAME_SPARSITY = 0.002  # a rival whose asked sparsity is this near is at the family's sparsity
+
+
+def make_tables(rows: Sequence[StudyRow]) -> StudyTables:
+    """Put rows together over seeds, and compare the family with its rivals.
+
+    The same rows give the same tables, whatever their order.
+    """
+    found = configurations(rows)
+    return StudyTables(
+        summary=_summary(found, References(rows)),
+        comparisons=_comparisons(found),
+        fronts=front_rows(found),
+    )
+
+
+def _summary(found: Sequence[Configuration], references: References) -> tuple[SummaryRow, ...]:
+    family = [x for x in found if x.kind == "family"]
+    points = [x.trade_off() for x in family]
+    kept = dict(zip((x.label for x in family), on_front(points), strict=True))
+    shares: dict[str, float] = {}
+    if family:
+        correct = np.stack([x.mean_correct_validation() for x in family])
+        shares = dict(zip(kept, front_shares(points, correct), strict=True))
+    return tuple(_summary_row(x, references, kept.get(x.label), shares.get(x.label)) for x in found)
+
+
+def _summary_row(
+    found: Configuration, references: References, is_kept: bool | None, share: float | None
+) -> SummaryRow:
+    rows = found.rows
+    drops = references.drops(rows)
+    validation, test = ([getattr(row, x).value for row in rows] for x in ("validation", "test"))
+    num_correct, num_images = (
+        sum(getattr(row.test, x) for row in rows) for x in ("num_correct", "num_images")
+    )
+    low, high = wilson_interval(num_correct, num_images)
+    cpu = [row.cpu_seconds for row in rows if row.cpu_seconds is not None]
+    return SummaryRow(
+        label=found.label,
+        kind=found.kind,
+        name=found.name,
+        also=found.also,
+        criterion=found.criterion,
+        asked_sparsity=found.asked_sparsity,
+        num_results=len(rows),
+        seeds=tuple(row.seed for row in rows if row.seed is not None),
+        sparsity=found.sparsity,
+        bytes=sum(row.bytes for row in rows) / len(rows),
+        validation_mean=found.validation,
+        validation_deviation=spread(validation).deviation,
+        validation_values=tuple(validation),
+        test_mean=found.test,
+        test_deviation=spread(test).deviation,
+        test_low=low,
+        test_high=high,
+        test_values=tuple(test),
+        drop_from_base=drops.from_base,
+        drop_from_dense=drops.from_dense,
+        drop=drops.drop,
+        reference=drops.reference,
+        on_front=is_kept,
+        front_share=share,
+        seconds=sum(row.seconds for row in rows),
+        cpu_seconds=sum(cpu) if len(cpu) == len(rows) else None,
+        num_bases=len({row.base_digest for row in rows}),
+    )
+
+
+def _comparisons(found: Sequence[Configuration]) -> tuple[ComparisonRow, ...]:
+    family = [x for x in found if x.kind == "family"]
+    rivals: dict[str, list[Configuration]] = {}
+    for configuration in found:
+        if configuration.kind == "rival":
+            rivals.setdefault(configuration.name, []).append(configuration)
+    pairs = [(ours, _nearest(ours, theirs)) for ours in family for theirs in rivals.values()]
+    compared = [_comparison(ours, theirs) for ours, theirs in pairs if theirs is not None]
+    return tuple(row for row in compared if row is not None)
+
+
+def _nearest(ours: Configuration, theirs: Sequence[Configuration]) -> Configuration | None:
+    """Return the rival's configuration at our sparsity, or None if it has none there."""
+
+    def distance(rival: Configuration) -> float:
+        return abs((rival.asked_sparsity or 0.0) - ours.sparsity)
+
+    nearest = min(theirs, key=distance)
+    return nearest if distance(nearest) <= SAME_SPARSITY else None
+
+
+def _comparison(ours: Configuration, theirs: Configuration) -> ComparisonRow | None:
+    """Compare on the seeds that both have finished; None if there is none."""
+    finished = {row.seed for row in theirs.rows}
+    seeds = [row.seed for row in ours.rows if row.seed in finished]
+    if not seeds:
+        return None
+    right, rival_right = ours.correct_test(seeds), theirs.correct_test(seeds)
+    result = paired_bootstrap(right, rival_right, num_resamples=NUM_RESAMPLES, seed=0)
+    compared = [row for row in (*ours.rows, *theirs.rows) if row.seed in seeds]
+    return ComparisonRow(
+        label=ours.label,
+        rival_label=theirs.label,
+        strategy=ours.name,
+        criterion=ours.criterion or "",
+        sparsity=ours.sparsity,
+        rival=theirs.name,
+        asked_sparsity=theirs.asked_sparsity or 0.0,
+        rival_sparsity=theirs.sparsity,
+        seeds=tuple(seed for seed in seeds if seed is not None),
+        test=float(right.mean()),
+        rival_test=float(rival_right.mean()),
+        difference=result.difference,
+        low=result.low,
+        high=result.high,
+        probability=result.probability,
+        num_bases=len({row.base_digest for row in compared}),
+    )

@@ -1,0 +1,42 @@
+import pytest
+
+from tasks.study.claims import claims, verdict
+from tasks.study.table_rows import ComparisonRow
+
+
+def comparison(strategy, probability, difference, criterion="magnitude"):
+    return ComparisonRow(
+        label=f"{strategy}/{criterion}",
+        rival_label="MAG@0.9",
+        strategy=strategy,
+        criterion=criterion,
+        sparsity=0.9,
+        rival="MAG",
+        asked_sparsity=0.9,
+        rival_sparsity=0.9,
+        seeds=(0,),
+        test=0.8,
+        rival_test=0.7,
+        difference=difference,
+        low=0.0,
+        high=0.2,
+        probability=probability,
+        num_bases=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("probability", "word"),
+    [(1.0, "family"), (0.95, "family"), (0.949, "undecided"), (0.06, "undecided"), (0.04, "rival")],
+)
+def test_a_comparison_is_decided_from_95_percent_on(probability, word):
+    assert verdict(probability) == word
+
+
+def test_claims_count_what_is_decided():
+    rows = [comparison("a", 0.99, 0.03), comparison("b", 0.5, 0.0), comparison("c", 0.01, -0.01)]
+    assert claims([*rows, comparison("a", 0.5, 0.0, criterion="product")])[0] == (
+        "family by magnitude against MAG at equal sparsity: more accurate in 1, less accurate in "
+        "1, undecided in 1 of 3 comparisons; +0.67 points on average; probabilities from 0.010 (c) "
+        "to 0.990 (a)."
+    )

@@ -1,0 +1,137 @@
+import math
+import random
+
+import pytest
+
+from tasks.study.tables import make_tables
+
+
+@pytest.fixture
+def tables(study_rows):
+    return make_tables(study_rows)
+
+
+def summary_of(tables, label):
+    (found,) = [row for row in tables.summary if row.label == label]
+    return found
+
+
+def test_configurations_stand_in_one_order_whatever_that_of_the_rows(study_rows, tables):
+    shuffled = list(study_rows)
+    random.Random(0).shuffle(shuffled)
+    assert make_tables(shuffled) == tables
+    assert [row.label for row in tables.summary] == [
+        "base",
+        "dense",
+        "balanced/magnitude",
+        "aggressive/magnitude",
+        "MAG@0.599",
+    ]
+
+
+def test_seeds_become_mean_deviation_interval_and_all_values(tables):
+    row = summary_of(tables, "balanced/magnitude")
+    assert (row.num_results, row.seeds) == (2, (0, 1))
+    assert (row.test_mean, row.test_values) == (0.85, (0.8, 0.9))
+    assert row.test_deviation == pytest.approx(math.sqrt(0.005))  # rounding of 0.9 - 0.8
+    # Wilson, 17 of 20: R, binom::binom.confint(17, 20, method = "wilson").
+    assert (row.test_low, row.test_high) == (
+        pytest.approx(0.6396, abs=1e-4),
+        pytest.approx(0.9476, abs=1e-4),
+    )
+    assert (row.sparsity, row.bytes, row.seconds, row.cpu_seconds) == (0.6, 1700, 20.0, 30.0)
+
+
+def test_one_result_has_no_deviation(tables):
+    assert summary_of(tables, "base").test_deviation is None
+
+
+def test_drops_are_against_the_better_of_base_and_control_on_validation(tables):
+    row = summary_of(tables, "balanced/magnitude")
+    # Base 0.8; control: validation 0.9 and 0.9, test 0.9 and 0.8.
+    assert row.reference == "dense"
+    assert (row.drop, row.drop_from_dense) == (0.0, 0.0)
+    assert row.drop_from_base == pytest.approx(-0.05, abs=1e-15)
+    assert summary_of(tables, "aggressive/magnitude").drop == pytest.approx(0.3, abs=1e-15)
+
+
+def test_the_front_is_the_familys_alone(tables):
+    assert {row.label: row.on_front for row in tables.summary} == {
+        "base": None,
+        "dense": None,
+        "balanced/magnitude": True,
+        "aggressive/magnitude": True,
+        "MAG@0.599": None,
+    }
+    assert summary_of(tables, "aggressive/magnitude").front_share == 1.0
+
+
+def test_the_family_is_compared_with_the_rival_at_its_sparsity(tables):
+    (row,) = tables.comparisons
+    assert (row.strategy, row.rival, row.asked_sparsity, row.seeds) == (
+        "balanced",
+        "MAG",
+        0.599,
+        (0, 1),
+    )
+    assert (row.test, row.rival_test) == (0.85, 0.45)
+    assert row.difference == pytest.approx(0.4, abs=1e-15)
+    # On five of ten images both are equal: all ten drawn are of these once in 2 ** 10 times.
+    assert row.probability == pytest.approx(1 - 0.5 / 1024, abs=1e-3)
+    assert row.low <= 0.4 <= row.high
+
+
+def test_a_rival_at_another_sparsity_is_not_compared(study_rows):
+    moved = [
+        row.model_copy(update={"asked_sparsity": 0.597}) if row.kind == "rival" else row
+        for row in study_rows
+    ]
+    assert make_tables(moved).comparisons == ()
+
+
+def test_only_seeds_that_both_have_are_compared(study_rows):
+    (row,) = make_tables([x for x in study_rows if x.label != "MAG@0.599/0"]).comparisons
+    assert row.seeds == (1,)
+    assert (row.test, row.rival_test) == (0.9, 0.5)
+    rows = [x for x in study_rows if x.label not in {"MAG@0.599/0", "balanced/magnitude/1"}]
+    assert make_tables(rows).comparisons == ()
+
+
+def test_fronts_are_areas_above_the_stated_reference(tables):
+    family, rival = tables.fronts
+    assert (family.name, family.num_points, family.num_on_front) == ("family", 2, 2)
+    # (0.6, 0.85) above (0.5, 0.7): 0.1 x 0.15; (0.9, 0.55) is below the reference.
+    assert family.hypervolume_test == pytest.approx(0.015, abs=1e-15)
+    assert (rival.name, rival.hypervolume_test) == ("MAG", 0.0)
+    assert family.reference_sparsity == 0.5
+    assert family.reference_test == pytest.approx(0.7, abs=1e-15)
+
+
+def test_several_criteria_have_a_front_each(study_rows):
+    more = [
+        row.model_copy(update={"criterion": "product"})
+        for row in study_rows
+        if row.kind == "family"
+    ]
+    names = [front.name for front in make_tables([*study_rows, *more]).fronts]
+    assert names == ["family", "family/magnitude", "family/product", "MAG"]
+
+
+def test_rows_of_two_bases_are_counted_and_each_drop_is_against_its_own(study_rows):
+    other = {"base_digest": "c" * 64}
+    rows = [
+        row.model_copy(update=other) if row.label == "balanced/magnitude/1" else row
+        for row in study_rows
+    ]
+    row = summary_of(make_tables(rows), "balanced/magnitude")
+    assert (row.num_bases, row.drop, row.reference) == (2, None, None)
+    rows.append(study_rows[0].model_copy(update=other))
+    row = summary_of(make_tables(rows), "balanced/magnitude")
+    # References 0.85 (control of the first base) and 0.8 (the second base itself).
+    assert row.drop == pytest.approx(0.825 - 0.85, abs=1e-15)
+    assert row.reference is None
+
+
+def test_no_rows_give_empty_tables():
+    tables = make_tables([])
+    assert (tables.summary, tables.comparisons, tables.fronts) == ((), (), ())
