@@ -1,6 +1,7 @@
 """A family under a budget of epochs: untrained first, then successive halving."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flows.members import Computed, compute
 from flows.session import Session
@@ -36,7 +37,8 @@ def _halve(
 ) -> list[Member]:
     """Train those that can still reach the front, round by round, adding to ``done``."""
     now = {(x.strategy, x.criterion): x for x in family if x.job.key in done.records}
-    best, alive = dict(now), list(now)
+    # Under this seed's name: another seed may train the same configuration.
+    best, alive = {x: replace(one, seed=seed) for x, one in now.items()}, list(now)
     for rung in rungs(len(now), epochs) if now else ():
         alive = hopeful([now[x] for x in alive], done.records, rung.num_survivors)
         asked = [

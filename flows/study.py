@@ -55,8 +55,12 @@ def study(config: RunConfig, site: Site, results: Path, *, watch: Watch) -> Stud
     folder = StudyFolder.open(results, config)
     progress = _Progress(folder, Machine.here(config.engine.device))
     if not folder.is_complete():
-        with folder.session(progress.machine):
-            _work(config, site, progress, watch)
+        try:
+            with folder.session(progress.machine):
+                _work(config, site, progress, watch)
+        except FamilyError:  # which has ended the session as failed; the rows are there
+            if not progress.failed:
+                raise
     watch.on_stage("tables", "comparisons, figures, page")
     tables = publish(folder, tuple(progress.failed))
     return StudySummary(
@@ -78,11 +82,7 @@ def _work(config: RunConfig, site: Site, progress: _Progress, watch: Watch) -> N
         def body(session: "Session") -> None:
             _compute(session, progress)
 
-        try:
-            run_flow("study", body, config, site, inputs=inputs, watch=watch)
-        except FamilyError:
-            if not progress.failed:
-                raise
+        run_flow("study", body, config, site, inputs=inputs, watch=watch)
 
 
 def _compute(session: "Session", progress: _Progress) -> None:

@@ -65,6 +65,15 @@ class Command:
             num_tracked=_num_tracked(self.workspace),
         )
 
+    def kill(self):
+        """End the command without warning."""
+        self.process.kill()
+        self.process.communicate()
+
+    def await_that(self, happened):
+        """Return once ``happened()`` is true while the command still runs."""
+        self._await(happened)
+
     def await_stage(self, stage):
         """Return once the command says that ``stage`` has begun."""
         self._await(lambda: f"\n{stage}: " in self._stderr.read_text())
@@ -126,4 +135,6 @@ def _new_rows(workspace, table, before):
 
 def _num_tracked(workspace):
     database = workspace / "mlflow.db"
+    if not database.is_file():
+        return {}
     return {table: _query(database, f"select count(*) from {table}")[0][0] for table in _TRACKED}

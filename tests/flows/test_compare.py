@@ -31,7 +31,12 @@ CHAIN = (
     "compare_sparsities=[0.5]",
     "seeds=[0,1]",
 )
-BUDGET = ("fine_tune.budget={epochs: 5}", "fine_tune.patience=9", "criteria=[magnitude,product]", "name=budget")
+BUDGET = (
+    "fine_tune.budget={epochs: 5}",
+    "fine_tune.patience=9",
+    "criteria=[magnitude,product]",
+    "name=budget",
+)
 
 
 @pytest.fixture(scope="module")

@@ -45,9 +45,8 @@ def rows_in(results):
 def killed(run_file, results):
     """The rows that a study leaves which is killed after its third."""
     command = Command(run_file.with_name("workspace"), run_file, results=results)
-    command._await(lambda: len(rows_in(results)) >= 3)
-    command.process.kill()
-    command.process.wait()
+    command.await_that(lambda: len(rows_in(results)) >= 3)
+    command.kill()
     return rows_in(results)
 
 
