@@ -63,7 +63,8 @@ def _compute(
     from tasks.data.splits import renumber, split_rows  # noqa: PLC0415  loads numpy
 
     raw, source = read_data(settings, located), SOURCES[settings.name]
-    rows, splits = renumber(split_rows(raw.rows, settings, job.calibration_fraction, job.seed))
+    divided = split_rows(raw.rows, settings, job.calibration_fraction, job.seed, groups=raw.groups)
+    rows, splits = renumber(divided)
     size, channels = settings.image_size, settings.channels
     images = squares(
         raw.draw, rows, size=size, channels=channels, interpolation=settings.interpolation

@@ -40,7 +40,15 @@ def lines_of(body):
 
 
 COMMANDS = [line for body in blocks("bash") for line in lines_of(body) if line]
-SHORT = [x for x in COMMANDS if x.startswith("mixmatch ") and shlex.split(x)[1] not in LONG]
+CALLS = [x for x in COMMANDS if x.startswith("mixmatch ") and shlex.split(x)[1] not in LONG]
+# Those on the project's own run files are run on few and small images.
+ON_CONFIGS = [x for x in CALLS if " configs/" in x]
+SHORT = [x for x in CALLS if x not in ON_CONFIGS]
+SMALL = (
+    *("data.name=digits", "data.root=null", "data.image_size=16", "data.train_limit=200"),
+    *("data.validation_fraction=0.1", "model.architecture=test_resnet", "model.train.epochs=1"),
+    *("strategies=[conservative,aggressive]", "seeds=[0]", "fine_tune.max_epochs=1"),
+)
 
 # It needs a registered model, so it is run where there is one.
 LOADS = [body for _, body in BLOCKS if "mlflow.pyfunc.load_model" in body]
@@ -186,6 +194,16 @@ def test_the_chapter_on_ones_own_network_works_from_its_first_to_its_last_line(o
     uri = f"sqlite:///{own_network}/.mixmatch/mlflow.db"
     shown = call(own_network, sys.executable, "-c", code, MLFLOW_TRACKING_URI=uri)
     assert shown == "(2, 2)\n"
+
+
+@pytest.mark.service
+@pytest.mark.timeout(1200)  # whole runs, of which each starts a server
+def test_the_commands_on_the_projects_run_files_work_on_small_data(tmp_path):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    assert ON_CONFIGS
+    for line in ON_CONFIGS:
+        small = [part for setting in SMALL for part in ("--set", setting)]
+        call(tmp_path, *shlex.split(line), *small)
 
 
 def call(folder, *command, **variables):

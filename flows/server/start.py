@@ -14,6 +14,7 @@ from flows.server.environment import (
 )
 from flows.server.managed import ServerHold
 from mixmatch.errors import ServiceError
+from tasks.addresses import shown
 from tasks.workspace import Workspace
 
 _ANSWER_S = 10.0
@@ -111,6 +112,6 @@ def _answering(url: str) -> str:
         return url  # it wants a login, which Prefect's client has
     except (OSError, ValueError) as error:
         raise ServiceError(
-            f"{URL_VARIABLE} must be the address of a Prefect server that answers, got {url!r} "
-            f"({error}); unset it to use a local server."
+            f"{URL_VARIABLE} must be the address of a Prefect server that answers, got "
+            f"{shown(url)!r} ({error}); unset it to use a local server."
         ) from error

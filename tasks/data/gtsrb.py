@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixmatch.errors import DataError
 from tasks.data.archives import Archive, check_md5, install
@@ -72,7 +73,19 @@ def read(path: Path | None) -> RawData:
         classes=CLASSES,
         draw=lambda row: decode(files[row]),
         digest=_digest(train, test, path),
+        groups=_signs(train, len(files)),
     )
+
+
+def _signs(train: Sequence[Sample], num_files: int) -> NDArray[np.int64]:
+    """Number the photographed signs: a name is ``SIGN_FRAME``, about 30 frames of one approach.
+
+    Frames of a sign in training would flatter a validation on other frames of it.
+    """
+    names = [(label, file.stem.partition("_")[0]) for file, label in train]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    tests = range(len(number), len(number) + num_files - len(train))
+    return np.array([*(number[name] for name in names), *tests], dtype=np.int64)
 
 
 def _find(root: Path | None, workspace: Workspace) -> Path:

@@ -26,6 +26,8 @@ class RawData:
         classes: class names in the order of the labels.
         draw: maps a row number to its image; safe to call from several threads.
         digest: SHA-256 that stands for the content.
+        groups: int64, shape (N,): pictures of one and the same thing have one number, and are never
+            divided between splits; None: every image is of its own.
     """
 
     labels: NDArray[np.int64]
@@ -33,6 +35,7 @@ class RawData:
     classes: tuple[str, ...]
     draw: "Callable[[int], Image]"
     digest: str
+    groups: NDArray[np.int64] | None = None
 
 
 def in_order(raw: RawData, classes: Sequence[str]) -> RawData:
@@ -77,6 +80,7 @@ def with_validation(raw: RawData, extra: RawData) -> RawData:
         labels=np.concatenate([raw.labels, relabel[extra.labels]]),
         rows={**raw.rows, "validation": extra.rows["train"] + first},
         draw=draw,
+        groups=None,  # they matter to a split that is not made now
     )
 
 

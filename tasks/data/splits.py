@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixmatch.config import DataSettings
 from mixmatch.errors import DataError
@@ -17,7 +18,12 @@ _ADVICE = {
 
 
 def split_rows(
-    found: Mapping[str, Rows], settings: DataSettings, calibration_fraction: float, seed: int
+    found: Mapping[str, Rows],
+    settings: DataSettings,
+    calibration_fraction: float,
+    seed: int,
+    *,
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Rows]:
     """Divide the rows of a data set into four disjoint splits.
 
@@ -33,6 +39,8 @@ def split_rows(
         settings: limits and fractions.
         calibration_fraction: part of the training images, in (0, 1).
         seed: of the shuffle (PCG64).
+        groups: by row number; rows of one group go to test or validation all or none, so these two
+            may be larger than asked by a part of a group. None: every row by itself.
 
     Returns:
         Row numbers of ``train``, ``calibration``, ``validation`` and ``test``. Those that come from
@@ -50,7 +58,7 @@ def split_rows(
         if split in found:
             splits[split] = found[split]
         else:
-            splits[split], pool = np.split(pool, [round(fraction * len(pool))])
+            splits[split], pool = _cut(pool, round(fraction * len(pool)), groups)
     pool = pool[: settings.train_limit]
     num_calibration = max(1, round(calibration_fraction * len(pool)))
     splits["calibration"], splits["train"] = np.split(pool, [num_calibration])
@@ -61,6 +69,18 @@ def split_rows(
                 f"{len(found['train'])} images to divide; {_ADVICE[split]}."
             )
     return {split: splits[split] for split in _ADVICE}
+
+
+def _cut(pool: Rows, num: int, groups: NDArray[np.int64] | None) -> tuple[Rows, Rows]:
+    """Divide ``pool`` after ``num`` rows, or take whole groups from its front until these are."""
+    if groups is None:
+        front, rest = np.split(pool, [num])
+        return front, rest
+    found, first, sizes = np.unique(groups[pool], return_index=True, return_counts=True)
+    order = np.argsort(first)
+    before = np.cumsum(sizes[order]) - sizes[order]
+    is_taken = np.isin(groups[pool], found[order[before < num]])
+    return pool[is_taken], pool[~is_taken]
 
 
 def renumber(splits: Mapping[str, Rows]) -> tuple[Rows, dict[str, Rows]]:

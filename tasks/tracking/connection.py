@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mixmatch.errors import WorkspaceError
+from tasks.addresses import shown
 from tasks.site import Site
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def _client(uri: str) -> "MlflowClient":
         if "out-of-date database schema" not in str(error):
             raise
         raise WorkspaceError(
-            f"The database {uri} must have the schema of the installed MLflow, and has another; "
-            f"make a copy of it, then run: mlflow db upgrade {uri}"
+            f"The database {shown(uri)} must have the schema of the installed MLflow, and has "
+            f"another; make a copy of it, then run: mlflow db upgrade {shown(uri)}"
         ) from error
 
 

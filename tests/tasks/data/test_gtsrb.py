@@ -57,6 +57,7 @@ def test_images_come_in_the_order_of_classes_names_and_test_labels(home, pixel):
     assert raw.labels.tolist() == [label for label in range(43) for _ in range(2)] + [7, 42, 0]
     assert raw.rows["train"].tolist() == [*range(86)]
     assert raw.rows["test"].tolist() == [86, 87, 88]
+    assert raw.groups.tolist() == [label for label in range(43) for _ in range(2)] + [43, 44, 45]
     assert [pixel(raw, row) for row in (0, 1, 85, 86, 88)] == [50, 0, 42, 120, 122]
     assert raw.draw(1).size == (20, 15)
 

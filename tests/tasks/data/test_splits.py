@@ -103,3 +103,20 @@ def test_only_used_rows_are_kept_in_their_order():
         "train": [2, 0],
         "test": [1],
     }
+
+
+def test_pictures_of_one_thing_are_never_divided_between_splits():
+    groups = np.arange(90) // 9
+    rows = {"train": np.arange(90)}
+    settings = DataSettings(name="digits", validation_fraction=0.2, test_fraction=0.1)
+    splits = split_rows(rows, settings, 0.05, 0, groups=groups)
+    of = {name: set(groups[found].tolist()) for name, found in splits.items()}
+    assert of["test"].isdisjoint(of["validation"])
+    assert (of["test"] | of["validation"]).isdisjoint(of["train"] | of["calibration"])
+    assert sizes(splits) == {"train": 60, "calibration": 3, "validation": 18, "test": 9}
+
+
+def test_a_part_of_a_group_is_rounded_up_to_the_whole():
+    rows, groups = {"train": np.arange(40), "test": np.arange(40, 50)}, np.arange(50) // 4
+    settings = DataSettings(name="digits", validation_fraction=0.25)
+    assert len(split_rows(rows, settings, 0.05, 0, groups=groups)["validation"]) == 12
