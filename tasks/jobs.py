@@ -290,4 +290,4 @@ DENSE = "dense"
 
 def rival_label(rival: str, sparsity: float, seed: int) -> str:
     """Name one rival likewise, for example ``MAG@0.9343/0``, or ``dense/0``."""
-    return f"{rival}/{seed}" if rival == DENSE else f"{rival}@{sparsity:.6g}/{seed}"
+    return f"{rival}/{seed}" if rival == DENSE else f"{rival}@{sparsity:.9g}/{seed}"

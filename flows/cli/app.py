@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import doctor, pages, registry, runs, steps, study
+from flows.cli import doctor, files, pages, registry, runs, steps, study
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -37,6 +37,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "base": steps.base,
     "list": registry.list_,
     "show": registry.show,
+    "export": files.export,
+    "inspect": files.inspect,
     "ui": pages.ui,
     "doctor": doctor.doctor,
 }

@@ -5,7 +5,12 @@ MLflow is a view of what the store holds; every write can be repeated without a 
 
 from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
 from tasks.tracking.connection import connect, prepare_tracking
-from tasks.tracking.download import download_weights, pinned_address
+from tasks.tracking.download import (
+    RegisteredFile,
+    download_packed,
+    download_weights,
+    pinned_address,
+)
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
 from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
@@ -16,8 +21,10 @@ __all__ = [
     "ModelDetail",
     "ModelRow",
     "OpenRun",
+    "RegisteredFile",
     "close_run",
     "connect",
+    "download_packed",
     "download_weights",
     "fail_run",
     "list_models",

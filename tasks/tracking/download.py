@@ -1,14 +1,15 @@
-"""Weights for a run's base network, fetched from MLflow, never through pickle."""
+"""Networks fetched from MLflow, never through pickle: as weights for a run, or as they are."""
 
 import json
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixmatch.digests import file_digest
-from mixmatch.errors import CheckpointError
+from mixmatch.errors import ArtifactError, CheckpointError, RegistryError
 from tasks.site import Site
 from tasks.tracking.browse import find_version
 from tasks.tracking.connection import connect_if_there
@@ -23,6 +24,23 @@ _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _REGISTERED = re.compile(r"models:/([^/@]+(?:@[^/@]+|/\d+))")
 _OF_RUN = re.compile(r"runs:/[^/]+/.+")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFile:
+    """The packed file of a registered network, fetched and checked.
+
+    Attributes:
+        name: registered name.
+        version: its number.
+        digest: SHA-256 of the file, as it was registered.
+        path: where it lies now.
+    """
+
+    name: str
+    version: int
+    digest: str
+    path: Path
 
 
 def download_weights(site: Site, uri: str, folder: Path) -> Path:
@@ -49,6 +67,43 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
         weights = _weights_in(_download(client, uri, Path(scratch)), uri, Path(scratch))
         # Several runs may fetch into one folder: a name has one content, whole or not at all.
         return weights.replace(folder / f"{file_digest(weights)}{weights.suffix}")
+
+
+def download_packed(site: Site, reference: str, folder: Path) -> RegisteredFile:
+    """Fetch the packed file of a registered network, byte for byte as it was registered.
+
+    Args:
+        site: where the registry is.
+        reference: ``NAME`` (its newest version), ``NAME@alias`` or ``NAME/version``.
+        folder: where the file is to lie; it must exist, and belongs to the caller.
+
+    Raises:
+        RegistryError: there is no such model, alias or version, or mixmatch did not register it.
+        CheckpointError: the version's files cannot be read.
+        ArtifactError: the packed file is missing, or is another than was registered.
+    """
+    client = connect_if_there(site)
+    if client is None:
+        raise RegistryError(
+            f"The registered model {reference} must exist, but nothing is tracked in "
+            f"{site.workspace} yet."
+        )
+    version = find_version(client, reference)
+    uri = f"models:/{version.name}/{version.version}"
+    place, expected = _download(client, uri, folder), version.tags.get("digest")
+    packed = _packed_in(place, _model_in(place), uri)
+    if packed is None or expected is None:
+        raise RegistryError(
+            f"{uri} must be a network that mixmatch registered, with its packed file and digest; "
+            "it has none."
+        )
+    found = file_digest(packed) if packed.is_file() else "nothing"
+    if found != expected:
+        raise ArtifactError(
+            f"The packed file of {uri} must have the digest that it was registered with, "
+            f"{expected}, found {found}."
+        )
+    return RegisteredFile(version.name, int(version.version), expected, packed)
 
 
 def pinned_address(site: Site, uri: str) -> str:
@@ -95,15 +150,11 @@ def _location(client: "MlflowClient", uri: str) -> str:
 
 
 def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
-    if (place / "MLmodel").is_file():
-        from mlflow.models import Model  # noqa: PLC0415  takes seconds
-
-        model = Model.load(str(place))
-        artifacts = model.flavors.get("python_function", {}).get("artifacts", {})
-        if PACKED_ARTIFACT in artifacts:
-            return _unpacked(_inside(place, artifacts[PACKED_ARTIFACT]["path"], uri), scratch)
-        if "pytorch" in model.flavors:
-            return _exported(place, model, uri, scratch)
+    model = _model_in(place)
+    if packed := _packed_in(place, model, uri):
+        return _unpacked(packed, scratch)
+    if model is not None and "pytorch" in model.flavors:
+        return _exported(place, model, uri, scratch)
     files = [place] if place.is_file() else sorted(place.rglob("*"))
     weights = [file for file in files if file.suffix in _WEIGHTS]
     if len(weights) != 1:
@@ -112,6 +163,22 @@ def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
             f"{uri} must hold exactly one file of type {', '.join(_WEIGHTS)}, found {found}."
         )
     return weights[0]
+
+
+def _model_in(place: Path) -> "Model | None":
+    """Return what MLflow says of a model folder; None where it is none."""
+    from mlflow.models import Model  # noqa: PLC0415  takes seconds
+
+    return Model.load(str(place)) if (place / "MLmodel").is_file() else None
+
+
+def _packed_in(place: Path, model: "Model | None", uri: str) -> Path | None:
+    """Return where the packed file of a model folder must lie; None where it names none."""
+    flavors = model.flavors if model else {}
+    artifacts = flavors.get("python_function", {}).get("artifacts", {})
+    if PACKED_ARTIFACT not in artifacts:
+        return None
+    return _inside(place, artifacts[PACKED_ARTIFACT]["path"], uri)
 
 
 def _inside(place: Path, relative: str, uri: str) -> Path:
