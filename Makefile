@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check lock clean help
+.PHONY: install demo test check times lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, types, layering"
+	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -36,6 +37,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+times: install
+	$(BIN)/python benchmarks/command_times.py $(FASHION_MNIST)
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

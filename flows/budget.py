@@ -46,10 +46,10 @@ def _halve(
             for x in alive
         ]
         done.add(compute(session, asked))
-        alive = [
-            x for x, member in zip(alive, asked, strict=True) if member.job.key in done.records
-        ]
-        now |= {(x.strategy, x.criterion): x for x in asked if x.job.key in done.records}
+        trained = {(x.strategy, x.criterion): x for x in asked if x.job.key in done.records}
+        best |= {x: one for x, one in trained.items() if _is_no_worse(one, best[x], done)}
+        now |= trained
+        alive = list(trained)
         if not alive:
             break
     return list(best.values())

@@ -94,14 +94,14 @@ def _compress(session: Session, outcome: _Outcome) -> None:
         product = _make(session, prepared)
         family = product.family
         if not family.results:
-            raise FamilyError(f"All {len(family.failed)} members failed: {_reasons(family)}.")
+            raise FamilyError(f"All {len(family.failed)} results failed: {_reasons(family)}.")
         with session.timed("publish"):
             outcome.summary = _publish(session, prepared, run_id, product)
     except BaseException:
         publish.fail_tracking(run_id, site)
         raise
     if family.failed:
-        raise FamilyError(f"{len(family.failed)} members failed: {_reasons(family)}.")
+        raise FamilyError(f"{len(family.failed)} results failed: {_reasons(family)}.")
 
 
 def _known(config: RunConfig, prepared: Prepared) -> tuple[Asked, ...]:

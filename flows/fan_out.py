@@ -87,9 +87,9 @@ def fan_out(
         if not left:
             break
         reasons = _run_round(work, left, outcome, number)
-    for label in jobs.keys() - _done(outcome):
-        reason = reasons.get(label, f"{work.after.get(label)} was never finished")
+    for label, reason in reasons.items():
         outcome.failures[label] = f"Its worker process died in each of {rounds} rounds ({reason})."
+    _fail_followers(work, {x: job for x, job in jobs.items() if x not in _done(outcome)}, outcome)
     return outcome
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from flows.inputs import Inputs, locate_inputs
 from flows.watch import Watch
 from mixmatch.config import RunConfig
+from mixmatch.errors import ArtifactError
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record
 from tasks.jobs import Job, data_job
 from tasks.members import Prepared
@@ -109,7 +110,13 @@ def _base(
 ) -> BaseRecord:
     watch.on_stage("base", f"{config.model.architecture}, {_origin(config)}")
     job = base_job(config, data, inputs.checkpoint)
-    return run(make_base, job=job, checkpoint=inputs.checkpoint, site=site)
+    base = run(make_base, job=job, checkpoint=inputs.checkpoint, site=site)
+    if base.spec != job.spec:  # of which all later steps build the network
+        raise ArtifactError(
+            f"The store {site.store} must hold the base as it was asked for, but its record "
+            f"{job.key} describes another network ({base.spec.architecture}); delete that record."
+        )
+    return base
 
 
 def _origin(config: RunConfig) -> str:

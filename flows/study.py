@@ -10,6 +10,7 @@ from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.errors import FamilyError
 from tasks.site import Site
+from tasks.study.continuing import check_same_data, check_same_execution
 from tasks.study.folder import StudyFolder
 from tasks.study.machine import Machine
 from tasks.study.publish import publish
@@ -17,6 +18,7 @@ from tasks.study.row import StudyRow
 from tasks.study.summary import StudySummary
 
 if TYPE_CHECKING:
+    from flows.members import OnMember
     from flows.session import Session
     from mixmatch.records import MemberRecord
     from tasks.members import Asked, Prepared
@@ -89,20 +91,20 @@ def _compute(session: "Session", progress: _Progress) -> None:
     """Compute the results that the folder lacks.
 
     Raises:
+        ConfigError: its rows were measured on other data, or computed in another way.
         FamilyError: results failed; those that finished are in the folder all the same.
     """
     from flows.stages import prepare  # noqa: PLC0415  torch takes seconds to load
 
     folder = progress.folder
+    check_same_execution(folder, session.config.engine)
     prepared = prepare(session.config, session.site, session.watch, session.inputs, session.step)
+    check_same_data(folder, prepared.data.artifact.digest)
     # What was planned first stays: on another machine the last bits of the scores may differ.
     kept = folder.save_plan(prepared.plan, prepared.rivals)
     prepared = replace(prepared, plan=kept.plan, rivals=kept.rivals)
     progress.add(StudyRow.of_base(prepared.base, prepared.data, progress.machine))
-    if session.config.fine_tune.budget is None:
-        failed = _fill(session, prepared, progress)
-    else:
-        failed = _fill_within_budget(session, prepared, progress)
+    failed = _fill(session, prepared, progress)
     progress.failed |= failed
     if failed:
         raise FamilyError(f"{len(failed)} results failed: {'; '.join(failed)}.")
@@ -113,30 +115,31 @@ def _fill(session: "Session", prepared: "Prepared", progress: _Progress) -> dict
     from flows.members import compute  # noqa: PLC0415  as above
     from tasks.members import members, rivals, with_starts  # noqa: PLC0415  as above
 
-    asked: tuple[Asked, ...] = members(session.config, prepared)
-    asked += rivals(session.config, prepared)
-    there = progress.folder.labels()
-    missing = [one for one in asked if one.label not in there]
-
     def note(one: "Asked", record: "MemberRecord") -> None:
         progress.add(_row(one, record, progress.machine))
 
+    asked: tuple[Asked, ...] = rivals(session.config, prepared)
+    failed = _fill_within_budget(session, prepared, note)
+    if session.config.fine_tune.budget is None:
+        asked = (*members(session.config, prepared), *asked)
+    there = progress.folder.labels()
+    missing = [one for one in asked if one.label not in there]
     done = compute(session, with_starts(missing, asked, session.finds), on_member=note)
-    return done.failed
+    return failed | done.failed
 
 
 def _fill_within_budget(
-    session: "Session", prepared: "Prepared", progress: _Progress
+    session: "Session", prepared: "Prepared", note: "OnMember"
 ) -> dict[str, str]:
-    """Compute the whole family: each round depends on all results of the one before."""
-    from flows.family import compute_family  # noqa: PLC0415  as above
+    """Compute the family whole: each round depends on all results of the one before."""
+    from flows.budget import compute_within_budget  # noqa: PLC0415  as above
 
-    family, rivals, done = compute_family(session, prepared)
-    asked: tuple[Asked, ...] = family
-    asked += rivals
-    for one in asked:
-        if one.job.key in done.records:
-            progress.add(_row(one, done.records[one.job.key], progress.machine))
+    budget = session.config.fine_tune.budget
+    if budget is None:
+        return {}
+    family, done = compute_within_budget(session, prepared, budget.epochs)
+    for one in family:
+        note(one, done.records[one.job.key])
     return done.failed
 
 

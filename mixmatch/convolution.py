@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# From 5x5 outputs on, oneDNN's kernel is as fast: benchmarks/ has the figures.
+# From 5x5 outputs on, oneDNN's kernel is as fast (ResNet-18's layers on an AMD EPYC with AVX2).
 _LARGEST_OUTPUT = 16
 
 

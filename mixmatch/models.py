@@ -209,7 +209,10 @@ def _output_shape(model: nn.Module, spec: ModelSpec) -> tuple[int, ...]:
 def _refusal(spec: ModelSpec) -> str:
     height, width, channels = spec.image_shape
     given = f" with {dict(spec.arguments)}" if spec.arguments else ""
-    return f"{spec.architecture} does not take {height} x {width} x {channels} images{given}"
+    images = f"{height} x {width} x {channels} images{given}"
+    if is_factory_name(spec.architecture):
+        return f"{spec.architecture} could not be built for {images}"  # its code may fail anyhow
+    return f"{spec.architecture} does not take {images}"
 
 
 def _reason(error: Exception) -> str:

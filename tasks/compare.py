@@ -1,13 +1,16 @@
 """Rivals as tables show them, and what drops in claims are measured against."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mixmatch.records import Record, RivalResult
-from tasks.jobs import DENSE
+from tasks.labels import DENSE
 
 if TYPE_CHECKING:
     from tasks.summary import BaseSummary
+
+_MOST_IMAGES = 1_000_000  # of which an accuracy is a count; float64 tells such fractions apart
 
 
 class RivalRow(Record):
@@ -79,17 +82,24 @@ def better_unpruned(base: "BaseSummary", compare: Sequence[RivalRow]) -> Unprune
     """Choose the better of base and dense control by validation accuracy; None without a control.
 
     Fine-tuning also repairs an under-trained base, so a drop against the base alone can flatter.
+    Compares whole numbers of images; of equals the base is chosen.
     """
     control = [row for row in compare if row.rival == DENSE]
     if not control:
         return None
-    validation = sum(row.validation_accuracy for row in control) / len(control)
-    if validation <= base.validation_accuracy:
+    values = (_exact(row.validation_accuracy) for row in control)
+    validation = sum(values, start=Fraction()) / len(control)
+    if validation <= _exact(base.validation_accuracy):
         return Unpruned(
             name="base", validation_accuracy=base.validation_accuracy, accuracy=base.accuracy
         )
     accuracy = sum(row.accuracy for row in control) / len(control)
-    return Unpruned(name=DENSE, validation_accuracy=validation, accuracy=accuracy)
+    return Unpruned(name=DENSE, validation_accuracy=float(validation), accuracy=accuracy)
+
+
+def _exact(accuracy: float) -> Fraction:
+    """Return the whole numbers of images behind an accuracy, so that equal means are equal."""
+    return Fraction(accuracy).limit_denominator(_MOST_IMAGES)
 
 
 def claim_sentence(better: Unpruned) -> str:

@@ -4,6 +4,7 @@ import math
 
 from mixmatch.config import RunConfig
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record, StrategyRecord
+from tasks.labels import DENSE
 
 _FLOAT_BYTES = 4
 # What packing leaves of float32 weights: sign and mantissa are noise, the exponent is not. Measured
@@ -15,10 +16,11 @@ class PlanCost(Record):
     """The work that a plan asks for, at most: early stopping and the store may save some.
 
     Attributes:
-        trainings: distinct (mask, seed) pairs, with every criterion.
+        trainings: distinct (mask, seed) pairs, with every criterion and all rivals.
         images: training images of one epoch.
         epochs: at most, per training.
-        image_passes: ``trainings * images * epochs``.
+        image_passes: training images times epochs, of all; under a budget of epochs the family's
+            part is the budget.
     """
 
     trainings: int
@@ -29,15 +31,25 @@ class PlanCost(Record):
 
 def plan_cost(config: RunConfig, data: DataRecord, plan: PlanRecord) -> PlanCost:
     """Count the trainings of a plan; equal configurations are trained once."""
-    num_plans = len({strategy.digest for strategy in plan.strategies})
-    trainings = num_plans * len(config.criteria) * len(config.seeds)
     images, epochs = data.num_images["train"], config.fine_tune.max_epochs
+    num_seeds = len(config.seeds) if epochs else 1
+    num_plans = len({strategy.digest for strategy in plan.strategies}) * len(config.criteria)
+    family, compared = num_plans * num_seeds, _num_rivals(config, plan) * num_seeds
+    budget = config.fine_tune.budget
+    spent = family * epochs if budget is None else num_seeds * budget.epochs
     return PlanCost(
-        trainings=trainings,
+        trainings=family + compared,
         images=images,
         epochs=epochs,
-        image_passes=trainings * images * epochs,
+        image_passes=(spent + compared * epochs) * images,
     )
+
+
+def _num_rivals(config: RunConfig, plan: PlanRecord) -> int:
+    """Count what ``compare`` asks for, of one seed."""
+    reached = {strategy.sparsity for strategy in plan.strategies if strategy.sparsity > 0}
+    num_sparsities = len(config.compare_sparsities or reached)
+    return sum(1 if name == DENSE else num_sparsities for name in config.compare)
 
 
 def expected_bytes(strategy: StrategyRecord, plan: PlanRecord, base: BaseRecord) -> int:

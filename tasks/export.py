@@ -88,8 +88,7 @@ def export_model(
         # The right name from the start: torch writes it into the file.
         unfinished = _folder(scratch, "unfinished") / to.name
         with _writing(to):
-            FORMATS[file_format].write(registered.path, unfinished)
-            _sync(unfinished)
+            _write(FORMATS[file_format], registered.path, unfinished)
         summary = ExportSummary(
             name=registered.name,
             version=registered.version,
@@ -134,6 +133,16 @@ def _check_free(to: Path, *, force: bool) -> None:
         raise WorkspaceError(
             f"--to must name a file that is not there yet, got {to}; --force replaces it."
         )
+
+
+def _write(file_format: Format, packed: Path, to: Path) -> None:
+    """Write ``to`` with the rights that the user's new files have, and force it to disk."""
+    to.touch()
+    mode = to.stat().st_mode
+    file_format.write(packed, to)
+    to.chmod(mode)  # safetensors lets nobody else read what it writes
+    with to.open("rb") as opened:
+        os.fsync(opened.fileno())  # else the rename could expose a torn file
 
 
 def _write_packed(packed: Path, to: Path) -> None:
@@ -183,12 +192,6 @@ def _writing(to: Path) -> Iterator[None]:
         raise WorkspaceError(
             f"--to must name a file that can be written, got {to} ({reason})."
         ) from error
-
-
-def _sync(file: Path) -> None:
-    """Force a file's bytes to disk, so that a rename never exposes a torn one."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
 
 
 # By the name that --format takes. Of torch, .safetensors holds the state and what _METADATA lists,

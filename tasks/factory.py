@@ -102,7 +102,7 @@ def module_source(spec: ModelSpec) -> ModuleSource:
 
 def _check_digest(spec: ModelSpec) -> None:
     source = _module(spec.architecture)[1]
-    if spec.code_digest not in {None, source.digest}:
+    if spec.code_digest != source.digest:
         raise ConfigError(
             f"The source of {spec.architecture!r} must be the one that the network was made with, "
             f"of digest {spec.code_digest}, but {source.path.name} has {source.digest}."

@@ -1,6 +1,7 @@
 """From finished members to the family: the front, how sure it is, and what is registered."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,14 @@ from numpy.typing import NDArray
 from mixmatch.evaluation import unpack_correct
 from mixmatch.halving import survivors
 from mixmatch.pareto import TradeOff, front_shares, on_front
-from mixmatch.records import BaseRecord, FamilyRecord, MemberRecord, Result, RivalResult
+from mixmatch.records import (
+    Accuracy,
+    BaseRecord,
+    FamilyRecord,
+    MemberRecord,
+    Result,
+    RivalResult,
+)
 from tasks.members import Member, RivalMember
 
 Point = tuple[str, str]  # strategy and criterion
@@ -83,9 +91,28 @@ def hopeful(
     names = {"/".join(_point_of(member)): member for member in members}
     of_points = {name: [records[member.job.key]] for name, member in names.items()}
     trade_offs = [_trade_off(name, of) for name, of in of_points.items()]
-    shares = front_shares(trade_offs, np.stack([_mean_correct(of) for of in of_points.values()]))
+    shares = front_shares(trade_offs, _count_correct(of_points.values()))
     chosen = survivors(trade_offs, shares, min(num, len(names)))
     return [_point_of(names[name]) for name in chosen]
+
+
+def count_correct(points: Sequence[Sequence[Accuracy]]) -> NDArray[np.int64]:
+    """Return, per point and image, how many seeds were right, as if all had equally many seeds.
+
+    In whole numbers: of sums of thirds the last bits differ, and what ties would seem to win.
+
+    Args:
+        points: the accuracies of each point's seeds, at least one, all on the same images.
+
+    Returns:
+        Shape (points, images): counts out of the least common multiple of the numbers of seeds.
+    """
+    whole = math.lcm(*(len(seeds) for seeds in points))
+    counts = [
+        np.stack([unpack_correct(x) for x in seeds]).sum(axis=0) * (whole // len(seeds))
+        for seeds in points
+    ]
+    return np.stack(counts).astype(np.int64)
 
 
 def _point_of(member: Member) -> Point:
@@ -119,7 +146,7 @@ def _verdicts(
     trade_offs = [
         _trade_off("/".join(name), of) for name, of in zip(points, of_points, strict=True)
     ]
-    shares = front_shares(trade_offs, np.stack([_mean_correct(of) for of in of_points]))
+    shares = front_shares(trade_offs, _count_correct(of_points))
     verdicts = zip(points, on_front(trade_offs), trade_offs, shares, strict=True)
     return {name: _Verdict(kept, point.accuracy, share) for name, kept, point, share in verdicts}
 
@@ -135,11 +162,8 @@ def _trade_off(name: str, records: Sequence[MemberRecord]) -> TradeOff:
     )
 
 
-def _mean_correct(records: Sequence[MemberRecord]) -> NDArray[np.generic]:
-    """Return, per validation image, how many seeds (or which part of them) were right."""
-    right = np.stack([unpack_correct(record.validation) for record in records])
-    mean: NDArray[np.float64] = right.sum(axis=0) / len(records)
-    return mean
+def _count_correct(points: Iterable[Sequence[MemberRecord]]) -> NDArray[np.int64]:
+    return count_correct([[record.validation for record in records] for records in points])
 
 
 def _result(

@@ -108,7 +108,7 @@ class PackedSummary(Record):
         bytes: length of the file.
         dense_bytes: the tensors alone as plain float32 and integers.
         bytes_by_part: ``bytes``, split.
-        kinds: tensors by kind, in the order in which the kinds first occur.
+        kinds: tensors by kind, the prunable ones first.
         tensors: in the order of the state dict.
     """
 
@@ -200,6 +200,7 @@ def _kinds(tensors: Iterable[TensorSummary]) -> tuple[KindSummary, ...]:
     for tensor in tensors:
         kind = (tensor.num_nonzero is not None, tensor.dtype, tensor.encoding)
         groups.setdefault(kind, []).append(tensor)
+    prunable_first = sorted(groups.items(), key=lambda item: not item[0][0])
     return tuple(
         KindSummary(
             prunable=prunable,
@@ -209,5 +210,5 @@ def _kinds(tensors: Iterable[TensorSummary]) -> tuple[KindSummary, ...]:
             num_entries=sum(tensor.num_entries for tensor in group),
             bytes=sum(sum(tensor.bytes.values()) for tensor in group),
         )
-        for (prunable, dtype, encoding), group in groups.items()
+        for (prunable, dtype, encoding), group in prunable_first
     )

@@ -58,6 +58,8 @@ class FetchJob(Job):
         calibration_fraction: part of the training images.
         seed: of the splits.
         versions: of the package that decodes and resizes.
+        grouping: what is never divided between splits (traffic signs, of which there are many
+            pictures); None: every image is of its own.
     """
 
     step: ClassVar[str] = "fetch"
@@ -68,6 +70,7 @@ class FetchJob(Job):
     calibration_fraction: float
     seed: int
     versions: dict[str, str]
+    grouping: str | None = None
 
 
 class BaseJob(Job):
@@ -77,7 +80,8 @@ class BaseJob(Job):
         data: digest and facts of the data set.
         spec: how to build it and feed it.
         checkpoint_digest: SHA-256 of the checkpoint file; None: train.
-        settings: the model section with ``checkpoint`` cleared: a file's name is no true input.
+        settings: the model section without what the base does not depend on: a file's name, and the
+            roles of its layers.
         augmentation: of training.
         seed: of initialization and batch order.
         execution: how arithmetic is done.
@@ -125,7 +129,8 @@ class TargetsJob(Job):
         base: weights of the base network.
         data: the data set.
         spec: how to build the network and feed it.
-        scores: what the sensitivity pass measured.
+        scores: gradients of the sensitivity pass.
+        curvature: its Hessian-gradient products; None where no baseline reads them.
         ranges: the ranges section.
         roles: the model section's roles, by path pattern; None: none.
         criteria: whose masks are tried; the best of them counts.
@@ -141,6 +146,7 @@ class TargetsJob(Job):
     data: Artifact
     spec: ModelSpec
     scores: Artifact
+    curvature: Artifact | None = None
     ranges: RangeSettings
     roles: dict[str, str] | None = None
     criteria: tuple[str, ...]
@@ -160,7 +166,8 @@ class PlanJob(Job):
     Attributes:
         base: weights of the base network.
         spec: how to build it.
-        scores: what the sensitivity pass measured.
+        scores: gradients of the sensitivity pass.
+        curvature: its Hessian-gradient products; None where no baseline reads them.
         ranges: the ranges section, its targets as numbers.
         roles: the model section's roles, by path pattern; None: none.
         strategies: names, in order.
@@ -176,6 +183,7 @@ class PlanJob(Job):
     base: Artifact
     spec: ModelSpec
     scores: Artifact
+    curvature: Artifact | None = None
     ranges: RangeSettings
     roles: dict[str, str] | None = None
     strategies: tuple[str, ...]
@@ -195,7 +203,8 @@ class RivalsJob(Job):
     Attributes:
         base: weights of the base network.
         spec: how to build it.
-        scores: what the sensitivity pass measured.
+        scores: gradients of the sensitivity pass.
+        curvature: its Hessian-gradient products; None where no rival reads them.
         rivals: keys of RIVALS, ``dense`` left out.
         sparsities: global, fractions.
         seeds: of ``random``; None where it is not asked for.
@@ -208,6 +217,7 @@ class RivalsJob(Job):
     base: Artifact
     spec: ModelSpec
     scores: Artifact
+    curvature: Artifact | None = None
     rivals: tuple[str, ...]
     sparsities: tuple[float, ...]
     seeds: tuple[int, ...] | None
@@ -222,7 +232,8 @@ class MemberJob(Job):
         data: the data set.
         spec: how to build the network and feed it.
         criterion: key in CRITERIA, or in RIVALS for a rival or a reference.
-        scores: what the sensitivity pass measured; None where the criterion does not read it.
+        scores: gradients of the sensitivity pass; None where the criterion does not read them.
+        curvature: its Hessian-gradient products; None likewise.
         num_pruned: weights that go, by layer name; empty for the dense control.
         start: key of the member job whose network this one starts from; None: the base.
         fine_tune: the fine_tune section.
@@ -240,6 +251,7 @@ class MemberJob(Job):
     spec: ModelSpec
     criterion: str
     scores: Artifact | None
+    curvature: Artifact | None = None
     num_pruned: dict[str, int]
     start: str | None = None
     fine_tune: FineTuneSettings
@@ -265,6 +277,10 @@ def _orders(ranges: RangeSettings, roles: dict[str, str] | None) -> dict[str, ob
     return {**orders, "role_patterns": list(roles)} if roles else orders
 
 
+# What the pictures of a data set are several of.
+_GROUPING = {"gtsrb": "sign"}
+
+
 def data_job(
     settings: DataSettings, source_digest: str, calibration_fraction: float, seed: int
 ) -> FetchJob:
@@ -276,18 +292,5 @@ def data_job(
         calibration_fraction=calibration_fraction,
         seed=seed,
         versions={"pillow": version("pillow")},
+        grouping=_GROUPING.get(settings.name),
     )
-
-
-def member_label(strategy: str, criterion: str, seed: int) -> str:
-    """Name one member for tables, bars and run names, for example ``balanced/magnitude/0``."""
-    return f"{strategy}/{criterion}/{seed}"
-
-
-# The rival that prunes nothing.
-DENSE = "dense"
-
-
-def rival_label(rival: str, sparsity: float, seed: int) -> str:
-    """Name one rival likewise, for example ``MAG@0.9343/0``, or ``dense/0``."""
-    return f"{rival}/{seed}" if rival == DENSE else f"{rival}@{sparsity:.9g}/{seed}"

@@ -31,7 +31,8 @@ def compute(job: MemberJob, site: Site, label: str) -> MemberRecord:
     watched.finish()
     model.cpu()
     artifact = _packed(model, job.spec, store)
-    return _record(model, artifact, mask_digest(masks), course, clock)
+    record = _record(model, artifact, mask_digest(masks), course, clock)
+    return record.model_copy(update=_effort_before(job, store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,17 @@ class _Clock:
     @classmethod
     def start(cls) -> "_Clock":
         return cls(time.monotonic(), time.process_time())
+
+
+def _effort_before(job: MemberJob, store: Store) -> dict[str, float]:
+    """Sum up what was spent on the network that this member started from."""
+    before = store.find(job.step, job.start, MemberRecord) if job.start else None
+    if before is None:
+        return {}
+    return {
+        "epochs_before": before.epochs_before + len(before.epochs),
+        "seconds_before": before.seconds_before + before.seconds,
+    }
 
 
 def _packed(model: nn.Module, spec: ModelSpec, store: Store) -> Artifact:

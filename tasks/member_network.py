@@ -1,5 +1,7 @@
 """The network that a member is trained from: the base's weights or another member's, masked."""
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from mixmatch.checkpoints import load_state_
@@ -24,22 +26,22 @@ def masked_network(job: MemberJob, store: Store) -> tuple[nn.Module, dict[str, T
     Raises:
         ArtifactError: the store lacks the member to start from, or another file.
         ScoreError: a score is NaN or infinite.
-        TrainingError: the mask keeps a weight that the member to start from has pruned.
+        TrainingError: the mask keeps weights that the member to start from has pruned.
     """
     model = open_network(store, job.base, job.spec)
     masks = keep_masks(_scores(job, store, model), job.num_pruned)
     apply_masks_(model, masks)
     if job.start is not None:
-        alive = {name: weight != 0 for name, weight in _weights(model).items()}
         _load_member_(model, job.start, store)
+        _check_nested(job, job.start, store)
         apply_masks_(model, masks)
-        _check_nested(model, alive)
     return model, masks
 
 
 def _scores(job: MemberJob, store: Store, model: nn.Module) -> dict[str, Tensor]:
     """Score by a criterion; or by a rival, whose mask is the lowest of each layer too."""
-    signals = open_signals(store, job.scores) if job.scores else None
+    reads_signals = job.scores or job.curvature
+    signals = open_signals(store, job.scores, job.curvature) if reads_signals else None
     if job.criterion in RIVALS:
         return rival_scores(job.criterion, _weights(model), signals, seed=job.seed)
     return score(job.criterion, _weights(model), signals)
@@ -57,14 +59,24 @@ def _load_member_(model: nn.Module, key: str, store: Store) -> None:
     load_state_(model, state, allow_new_head=False, source=f"the member {key}")
 
 
-def _check_nested(model: nn.Module, alive: dict[str, Tensor]) -> None:
-    """Verify that no weight which the mask keeps came as a zero, unless the base has it at zero."""
-    for name, weight in _weights(model).items():
-        num_lost = int((alive[name] & (weight == 0)).sum())
-        if num_lost:
+def _check_nested(job: MemberJob, start: str, store: Store) -> None:
+    """Verify by the counts that the mask contains that of the member to start from.
+
+    By one score, masks of growing counts are nested. Values would not tell: a weight that is kept
+    may have been trained to zero.
+    """
+    before = store.inputs(MemberJob.step, start) or {}
+    if before.get("criterion") != job.criterion:
+        raise TrainingError(
+            f"A member must start from one of its own criterion, {job.criterion}, but {start} is "
+            f"of {before.get('criterion')}."
+        )
+    counts = cast(dict[str, int], before["num_pruned"])
+    for name, count in counts.items():
+        if count > job.num_pruned.get(name, 0):
             raise TrainingError(
-                f"Layer {name} must keep only weights that the member it starts from kept, but "
-                f"{num_lost} of them are zero there: the masks of a chain must be nested."
+                f"Layer {name} must lose at least the {count} weights that it has lost where it "
+                f"starts from, got {job.num_pruned.get(name, 0)}: masks of a chain must be nested."
             )
 
 

@@ -18,7 +18,8 @@ from mixmatch.records import (
 )
 from mixmatch.rivals import RIVALS
 from mixmatch.signals import Signal
-from tasks.jobs import DENSE, MemberJob, member_label, rival_label
+from tasks.jobs import MemberJob
+from tasks.labels import DENSE, member_label, rival_label
 from tasks.orders import augmentation_of, member_execution
 
 
@@ -202,14 +203,16 @@ def _chain(config: RunConfig, plan: PlanRecord) -> _Chain:
 def _blank(config: RunConfig, prepared: Prepared, criterion: str) -> MemberJob:
     """Return what all jobs of one criterion or rival share."""
     rule = RIVALS[criterion] if criterion in RIVALS else CRITERIA[criterion]
-    reads_scores = rule.needs not in {Signal.NONE, Signal.NOISE}
+    scores = prepared.sensitivity
+    reads_gradients = rule.needs in {Signal.ABS_GRADIENT, Signal.GRADIENT}
     trains = config.fine_tune.max_epochs > 0
     return MemberJob(
         base=prepared.base.artifact,
         data=prepared.data.artifact,
         spec=prepared.base.spec,
         criterion=criterion,
-        scores=prepared.sensitivity.artifact if reads_scores else None,
+        scores=scores.artifact if reads_gradients else None,
+        curvature=scores.curvature if rule.needs is Signal.HESSIAN_GRADIENT else None,
         num_pruned={},
         fine_tune=_true_settings(config.fine_tune),
         augmentation=augmentation_of(config, prepared.data) if trains else "none",

@@ -49,11 +49,14 @@ def preprocessing_of(spec: ModelSpec) -> Preprocessing:
     return Preprocessing(spec.mean, spec.std)
 
 
-def open_signals(store: Store, scores: Artifact) -> Signals:
-    """Return the stored signals of a sensitivity pass, read as they are used."""
+def open_signals(store: Store, *parts: Artifact | None) -> Signals:
+    """Return the stored signals of a sensitivity pass; kinds in none of ``parts`` are empty."""
     kinds: dict[str, dict[str, Tensor]] = {name: {} for name in SIGNALS}
-    with safe_open(store.path(scores), framework="pt") as file:
-        for key in file.keys():  # noqa: SIM118  not a mapping
-            kind, layer = key.split("/", 1)
-            kinds[kind][layer] = file.get_tensor(key)
+    for part in parts:
+        if part is None:
+            continue
+        with safe_open(store.path(part), framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118  not a mapping
+                kind, layer = key.split("/", 1)
+                kinds[kind][layer] = file.get_tensor(key)
     return Signals(**kinds)

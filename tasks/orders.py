@@ -1,5 +1,7 @@
 """From a run file and the records so far to the next job: what each step is asked to do."""
 
+from collections.abc import Iterable
+
 import joblib
 
 from mixmatch.config import EngineSettings, RangeSettings, RunConfig
@@ -7,6 +9,7 @@ from mixmatch.config.ranges import AUTO
 from mixmatch.errors import ConfigError
 from mixmatch.execution import network_versions, resolve_execution
 from mixmatch.records import (
+    Artifact,
     BaseRecord,
     DataRecord,
     Execution,
@@ -15,10 +18,12 @@ from mixmatch.records import (
     SensitivityRecord,
     TargetsRecord,
 )
+from mixmatch.rivals import RIVALS
 from mixmatch.strategies import METHOD_TEN
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.factory import code_digest
-from tasks.jobs import DENSE, BaseJob, PlanJob, RivalsJob, SensitivityJob, TargetsJob
+from tasks.jobs import BaseJob, PlanJob, RivalsJob, SensitivityJob, TargetsJob
+from tasks.labels import DENSE
 
 
 def lone_execution(engine: EngineSettings) -> Execution:
@@ -41,7 +46,7 @@ def base_job(config: RunConfig, data: DataRecord, checkpoint: LocatedCheckpoint 
         ConfigError: the checkpoint's normalization does not fit the channels.
     """
     spec = _spec(config, data, checkpoint)
-    settings = config.model.model_copy(update={"checkpoint": None})
+    settings = config.model.model_copy(update={"checkpoint": None, "roles": {}})
     trains = checkpoint is None or config.model.allow_new_head
     return BaseJob(
         data=data.artifact,
@@ -61,7 +66,7 @@ def sensitivity_job(config: RunConfig, data: DataRecord, base: BaseRecord) -> Se
         base=base.artifact,
         data=data.artifact,
         spec=base.spec,
-        hessian=_needs_hessian(config),
+        hessian=_needs_hessian((*observed_baselines(config), *config.compare)),
         batch=config.calibration_batch,
         execution=lone_execution(engine),
     )
@@ -78,6 +83,7 @@ def targets_job(
         data=data.artifact,
         spec=base.spec,
         scores=scores.artifact,
+        curvature=_curvature(scores, config.ranges.baselines),
         ranges=config.ranges,
         roles=_roles(config),
         criteria=config.criteria,
@@ -108,6 +114,7 @@ def plan_job(
         base=base.artifact,
         spec=base.spec,
         scores=scores.artifact,
+        curvature=_curvature(scores, observed_baselines(config)),
         ranges=config.ranges.model_copy(update=unread),
         roles=_roles(config),
         strategies=config.strategies or METHOD_TEN,
@@ -132,6 +139,7 @@ def rivals_job(
         base=base.artifact,
         spec=base.spec,
         scores=scores.artifact,
+        curvature=_curvature(scores, rivals),
         rivals=rivals,
         sparsities=config.compare_sparsities or tuple(sorted(reached)),
         seeds=config.seeds if "random" in rivals else None,
@@ -144,9 +152,18 @@ def augmentation_of(config: RunConfig, data: DataRecord) -> str:
     return config.data.augmentation or data.augmentation
 
 
-def _needs_hessian(config: RunConfig) -> bool:
-    observed = () if config.ranges.preset else config.ranges.baselines
-    return "GraSP" in (*observed, *config.compare)
+def observed_baselines(config: RunConfig) -> tuple[str, ...]:
+    """Name the global rankings that the ranges are observed from; none with a preset."""
+    return () if config.ranges.preset else config.ranges.baselines
+
+
+def _needs_hessian(rankings: Iterable[str]) -> bool:
+    return any(RIVALS[name].needs_hessian for name in rankings)
+
+
+def _curvature(scores: SensitivityRecord, rankings: Iterable[str]) -> Artifact | None:
+    """Return what only some rankings read, so that the others' jobs do not depend on it."""
+    return scores.curvature if _needs_hessian(rankings) else None
 
 
 def _roles(config: RunConfig) -> dict[str, str] | None:

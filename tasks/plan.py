@@ -72,7 +72,7 @@ def _observations(
         )
     return observe(
         weights_of(model, layers),
-        open_signals(store, job.scores),
+        open_signals(store, job.scores, job.curvature),
         baselines=job.ranges.baselines,
         targets=targets,
         seed=job.seed,

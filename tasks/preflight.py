@@ -5,6 +5,7 @@ from pathlib import Path
 from mixmatch.config import RunConfig
 from mixmatch.records import BaseRecord, DataRecord, ModelSpec
 from tasks.checkpoint import LocatedCheckpoint
+from tasks.factory import find_factory, is_factory
 from tasks.jobs import data_job
 from tasks.orders import base_job, member_execution
 from tasks.site import Site
@@ -37,6 +38,9 @@ def check_network(
         job = base_job(config, data, checkpoint)
         if store.find(job.step, job.key, BaseRecord) is not None:
             return
+    if data is None and is_factory(config.model.architecture):
+        find_factory(config.model.architecture)  # how many classes it tells apart is its own affair
+        return
     spec = job.spec if data is not None else _likely_spec(config)
     import torch  # noqa: PLC0415  with timm behind it: a run that finds everything loads neither
 

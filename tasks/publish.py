@@ -11,7 +11,7 @@ from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
 from mixmatch.records import BaseRecord, DataRecord, FamilyRecord, PlanRecord, Record
 from tasks.family import registered
-from tasks.jobs import member_label, rival_label
+from tasks.labels import member_label, rival_label
 from tasks.members import Asked
 from tasks.report import write_report
 from tasks.run_file import settings_digest

@@ -14,7 +14,7 @@ def compute(job: RivalsJob, site: Site) -> RivalsRecord:
     store = site.open_store()
     model = open_network(store, job.base, job.spec)
     weights = weights_of(model, prunable_layers(model))
-    signals = open_signals(store, job.scores)
+    signals = open_signals(store, job.scores, job.curvature)
     plans: list[RivalPlan] = []
     for rival in job.rivals:
         counts = {

@@ -7,11 +7,12 @@ from safetensors.torch import save_file
 from mixmatch.execution import computing, fast_training
 from mixmatch.images import ordered_batches
 from mixmatch.layers import prunable_layers
-from mixmatch.records import SensitivityRecord
-from mixmatch.signals import measure_signals
+from mixmatch.records import Artifact, SensitivityRecord
+from mixmatch.signals import Signals, measure_signals
 from tasks.jobs import SensitivityJob
-from tasks.networks import SIGNALS, open_network, open_split, preprocessing_of
+from tasks.networks import open_network, open_split, preprocessing_of
 from tasks.site import Site
+from tasks.store import Store
 
 
 def compute(job: SensitivityJob, site: Site) -> SensitivityRecord:
@@ -24,14 +25,21 @@ def compute(job: SensitivityJob, site: Site) -> SensitivityRecord:
         batches = ordered_batches(images, preprocessing_of(job.spec), job.batch)
         with fast_training(model, job.execution):
             signals = measure_signals(model, prunable_layers(model), batches, hessian=job.hessian)
+    return SensitivityRecord(
+        artifact=_stored(signals, ("abs_gradient", "gradient"), store),
+        # Apart, because hardly any job reads it: the others do not depend on whether it is there.
+        curvature=_stored(signals, ("hessian_gradient",), store) if job.hessian else None,
+        num_images=len(images),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _stored(signals: Signals, kinds: tuple[str, ...], store: Store) -> Artifact:
     tensors = {
-        f"{signal}/{layer}": tensor.cpu().contiguous()
-        for signal in SIGNALS
-        for layer, tensor in getattr(signals, signal).items()
+        f"{kind}/{layer}": tensor.cpu().contiguous()
+        for kind in kinds
+        for layer, tensor in getattr(signals, kind).items()
     }
     with store.scratch() as folder:
         save_file(tensors, folder / "scores.safetensors")
-        artifact = store.put(folder / "scores.safetensors")
-    return SensitivityRecord(
-        artifact=artifact, num_images=len(images), seconds=time.monotonic() - started
-    )
+        return store.put(folder / "scores.safetensors")

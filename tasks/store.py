@@ -91,6 +91,17 @@ class Store:
             return None
         return record if all(self.is_intact(x) for x in record.artifacts()) else None
 
+    def inputs(self, step: str, key: str) -> dict[str, object] | None:
+        """Return what the record of a finished step was computed from; None if there is none."""
+        place = self._record_place(step, key)
+        if not place.is_file():
+            return None
+        try:
+            found: dict[str, object] = json.loads(place.read_text())["inputs"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            return None
+        return found
+
     def commit(self, step: str, key: str, inputs: dict[str, object], record: Record) -> None:
         """Write the record of a finished step, with the inputs that its key is the digest of."""
         place = self._record_place(step, key)

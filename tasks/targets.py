@@ -48,7 +48,7 @@ class _Trials:
         self._layers = layers_of(self._model, job.roles)
         # Copies: the network's own weights are masked, and may move to another device.
         self._weights = {k: v.clone() for k, v in weights_of(self._model, self._layers).items()}
-        self._signals = open_signals(store, job.scores)
+        self._signals = open_signals(store, job.scores, job.curvature)
         self._model.to(device)
         self._dense = copy.deepcopy(self._model.state_dict())
         self._train = open_split(store, job.data, "train", job.execution.device)

@@ -4,7 +4,9 @@ Modules here import nothing heavy at their top: ``mixmatch --help`` answers at o
 """
 
 import gc
+import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -50,6 +52,7 @@ for _name, _function in _COMMANDS.items():
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     apply_offline_environment()
+    signal.signal(signal.SIGTERM, _end)
     try:
         app(prog_name="mixmatch")
     finally:
@@ -57,6 +60,12 @@ def main() -> None:
         # seconds, only to free what the end of the process frees.
         gc.disable()
         gc.freeze()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Leave as after Ctrl-C, so that servers and workers are ended and nothing is half-written."""
+    del frame
+    raise SystemExit(128 + number)
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flows.cli.facts_table import print_base, print_facts
 from flows.cli.output import megabytes, percent
 from tasks.compare import better_unpruned, claim_sentence
-from tasks.jobs import DENSE
+from tasks.labels import DENSE
 from tasks.workspace import DEFAULT_NAME, HOME_VARIABLE
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tasks.inspect_packed import PackedSummary, TensorSummary
 
 _MAX_CLASSES_SHOWN = 10
+_FIRST_PARTS = ("mask", "exponents", "mantissas")  # others follow, as they come
 
 
 def print_packed(console: "Console", packed: "PackedSummary") -> None:
@@ -82,7 +83,8 @@ def _kind_table(packed: "PackedSummary") -> "Table":
 
 def _weight_table(packed: "PackedSummary") -> "Table":
     weights = [tensor for tensor in packed.tensors if tensor.num_nonzero is not None]
-    parts = tuple(dict.fromkeys(part for tensor in weights for part in tensor.bytes))
+    found = dict.fromkeys(part for tensor in weights for part in tensor.bytes)
+    parts = tuple(dict.fromkeys((*(x for x in _FIRST_PARTS if x in found), *found)))
     table = _table(
         ("prunable tensor", "shape", "encoding"),
         ("kept", "sparsity %", *(f"{part}, B" for part in parts), "bytes"),

@@ -20,8 +20,8 @@ def print_plan(console: "Console", plan: "PlanSummary") -> None:
     console.print(_strategy_table(plan))
     cost = plan.cost
     console.print(
-        f"Work: at most {cost.trainings} trainings x {cost.images:,} images x {cost.epochs} epochs "
-        f"= {cost.image_passes:,} image passes; equal strategies are trained once.",
+        f"Work: at most {cost.trainings} trainings of {cost.images:,} images, {cost.epochs} epochs "
+        f"each; {cost.image_passes:,} image passes in all. Equal strategies are trained once.",
         soft_wrap=True,
     )
     console.print("Sizes are estimates; those of a run are bytes on disk.")

@@ -67,5 +67,6 @@ def _compress(
         print_json(summary)
     if summary.failed:
         failed = "; ".join(f"{label}: {reason}" for label, reason in summary.failed.items())
-        count = f"{len(summary.failed)} of {len(summary.failed) + len(summary.results)}"
-        raise FamilyError(f"{count} members failed, the others are kept ({failed}).")
+        num_all = len(summary.failed) + len(summary.results) + len(summary.compare)
+        count = f"{len(summary.failed)} of {num_all}"
+        raise FamilyError(f"{count} results failed, the others are kept ({failed}).")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tasks.study.table_rows import ComparisonRow, SummaryRow
 
 _STAR = "*"
+_ACROSS = "!"
 _SUMMARY = (
     "",
     "configuration",
@@ -21,7 +22,7 @@ _SUMMARY = (
     "sparsity %",
     "valid. %",
     "test % (95 %)",
-    "deviation",
+    "dev.",
     "drop, pts",
     "MB",
     "share",
@@ -45,8 +46,9 @@ def print_study(console: "Console", summary: "StudySummary") -> None:
     console.print(table)
     console.print(
         f"{_STAR} on the family's Pareto front of validation accuracy and sparsity; share: how "
-        "often, when the validation images are drawn again. Drops are against the better of base "
-        "and dense control.",
+        "often, when the validation images are drawn again; dev.: deviation between seeds. Drops "
+        "are against the better of base and dense control on validation, which stands beside "
+        "them; - where a control that was asked for is missing.",
         soft_wrap=True,
     )
     _print_comparisons(console, tables.comparisons)
@@ -70,7 +72,7 @@ def _print_comparisons(console: "Console", rows: "Sequence[ComparisonRow]") -> N
             percent(row.test),
             percent(row.rival_test),
             f"{100 * row.difference:+.2f} ({low} to {high})",
-            f"{row.probability:.3f}",
+            f"{row.probability:.3f}{_ACROSS if row.num_bases > 1 else ''}",
         )
     console.print()
     console.print(table)
@@ -79,6 +81,12 @@ def _print_comparisons(console: "Console", rows: "Sequence[ComparisonRow]") -> N
         "accurate, at equal sparsity.",
         soft_wrap=True,
     )
+    if num_across := sum(row.num_bases > 1 for row in rows):
+        console.print(
+            f"{_ACROSS} between different base networks, which mixes two causes: {num_across} of "
+            f"{len(rows)} comparisons, which count as no claim.",
+            soft_wrap=True,
+        )
 
 
 def _summary_cells(row: "SummaryRow") -> tuple[str, ...]:
@@ -91,10 +99,17 @@ def _summary_cells(row: "SummaryRow") -> tuple[str, ...]:
         percent(row.validation_mean),
         f"{percent(row.test_mean)} ({low}-{high})",
         "-" if row.test_deviation is None else percent(row.test_deviation),
-        "-" if row.drop is None else percent(row.drop),
+        _drop(row),
         megabytes(round(row.bytes)),
         "" if row.front_share is None else f"{row.front_share:.2f}",
     )
+
+
+def _drop(row: "SummaryRow") -> str:
+    """Show the drop with what it is against; several bases may differ in that."""
+    if row.drop is None:
+        return "-"
+    return f"{percent(row.drop)} {row.reference or 'several':>5}"
 
 
 def _page(summary: "StudySummary") -> str:

@@ -8,7 +8,8 @@ class EpochRecord(Record):
     """One epoch of fine-tuning.
 
     Attributes:
-        train_loss: mean cross-entropy over the training images.
+        train_loss: mean over the training images of the cross-entropy, or of what ``distill`` makes
+            of it.
         validation_accuracy: a fraction.
         seconds: wall time.
     """
@@ -38,6 +39,8 @@ class MemberRecord(Record):
         best_epoch: index into ``epochs`` of the state that was kept; -1: the untrained one.
         seconds: wall time of the whole job.
         cpu_seconds: processor time of the whole job, all threads; None: not measured.
+        epochs_before: epochs of the members before it, from whose network it started.
+        seconds_before: wall time of those.
     """
 
     artifact: Artifact
@@ -56,6 +59,8 @@ class MemberRecord(Record):
     best_epoch: int
     seconds: float
     cpu_seconds: float | None = None
+    epochs_before: int = 0
+    seconds_before: float = 0.0
 
 
 class Result(Record):

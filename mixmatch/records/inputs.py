@@ -86,12 +86,14 @@ class SensitivityRecord(Record):
     """One sensitivity pass over the base network.
 
     Attributes:
-        artifact: safetensors file; ``abs_gradient/LAYER``, ``gradient/LAYER`` and, where asked for,
-            ``hessian_gradient/LAYER``, float32 in the shape of the layer's weight.
+        artifact: safetensors file with ``abs_gradient/LAYER`` and ``gradient/LAYER``, float32 in
+            the shape of the layer's weight.
+        curvature: likewise with ``hessian_gradient/LAYER``; None where it was not asked for.
         num_images: calibration images that were read.
         seconds: wall time.
     """
 
     artifact: Artifact
+    curvature: Artifact | None = None
     num_images: int
     seconds: float

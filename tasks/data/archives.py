@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import struct
 import tarfile
 import tempfile
@@ -164,8 +165,16 @@ def _unpack_tar(file: Path, folder: Path) -> None:
         for member in tar:
             size_bytes += member.size
             _refuse_excess(size_bytes)
-            # Refuses absolute names, parent folders, devices, and links that lead out.
-            tar.extract(member, folder, filter="data")
+            # By hand: tarfile's own filter is missing in the Python of some distributions.
+            _refuse_outside(member.name)
+            if member.isdir():
+                (folder / member.name).mkdir(parents=True, exist_ok=True)
+            elif content := tar.extractfile(member) if member.isreg() else None:
+                (folder / member.name).parent.mkdir(parents=True, exist_ok=True)
+                with content, (folder / member.name).open("xb") as new:
+                    shutil.copyfileobj(content, new)
+            else:
+                raise ValueError(f"{member.name!r} is neither a file nor a folder")
 
 
 def _unpack_zip(file: Path, folder: Path) -> None:
@@ -174,10 +183,14 @@ def _unpack_zip(file: Path, folder: Path) -> None:
         # No member gives more than the size that it states; zipfile stops there.
         _refuse_excess(sum(member.file_size for member in members))
         for member in members:
-            place = PurePosixPath(member.filename)
-            if place.is_absolute() or ".." in place.parts or "\\" in member.filename:
-                raise ValueError(f"{member.filename!r} would be unpacked outside of it")
+            _refuse_outside(member.filename)
         archive.extractall(folder)
+
+
+def _refuse_outside(name: str) -> None:
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts or "\\" in name:
+        raise ValueError(f"{name!r} would be unpacked outside of it")
 
 
 def _refuse_excess(size_bytes: int) -> None:

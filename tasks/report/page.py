@@ -9,7 +9,7 @@ import jinja2
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import FamilyRecord, PlanRecord, Result
 from tasks.compare import RivalRow, better_unpruned, claim_sentence
-from tasks.jobs import member_label
+from tasks.labels import member_label
 from tasks.report.charts import layer_map, trade_off
 from tasks.report.texts import interval, megabytes, percent, points
 from tasks.summary import BaseSummary

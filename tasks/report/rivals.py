@@ -6,7 +6,7 @@ from typing import get_args
 
 from mixmatch.config.run import RivalName
 from mixmatch.records import RivalResult
-from tasks.jobs import DENSE
+from tasks.labels import DENSE
 from tasks.report.marks import Json, Split, accuracy_of, error_bars, measured_lines
 from tasks.report.texts import percent
 

@@ -8,7 +8,10 @@ SURE = 0.95  # probability from which a comparison counts as decided
 
 
 def claims(comparisons: Sequence[ComparisonRow]) -> list[str]:
-    """Return one sentence per criterion and rival: how many comparisons are decided, and how."""
+    """Return one sentence per criterion and rival: how many comparisons are decided, and how.
+
+    Comparisons between different base networks mix two causes: they are counted by themselves.
+    """
     groups: dict[tuple[str, str], list[ComparisonRow]] = {}
     for row in comparisons:
         groups.setdefault((row.criterion, row.rival), []).append(row)
@@ -22,17 +25,27 @@ def verdict(probability: float) -> str:
     return "rival" if probability <= 1 - SURE else "undecided"
 
 
+def bears_claim(row: ComparisonRow) -> bool:
+    """Say whether a comparison bears a claim: all its results come from one base network."""
+    return row.num_bases == 1
+
+
 def _claim(criterion: str, rival: str, rows: Sequence[ComparisonRow]) -> str:
-    counts = dict.fromkeys(("family", "rival", "undecided"), 0)
-    for row in rows:
-        counts[verdict(row.probability)] += 1
+    within_one = [row for row in rows if bears_claim(row)]
+    result = _decided(within_one) if within_one else "no comparison within one base network"
+    num_mixed = len(rows) - len(within_one)
+    mixed = f" Between different base networks, not counted: {num_mixed}." if num_mixed else ""
+    return f"family by {criterion} against {rival} at equal sparsity: {result}.{mixed}"
+
+
+def _decided(rows: Sequence[ComparisonRow]) -> str:
+    verdicts = [verdict(row.probability) for row in rows]
     mean = sum(row.difference for row in rows) / len(rows)
     best = max(rows, key=lambda row: row.probability)
     worst = min(rows, key=lambda row: row.probability)
     return (
-        f"family by {criterion} against {rival} at equal sparsity: more accurate in "
-        f"{counts['family']}, less accurate in {counts['rival']}, undecided in "
-        f"{counts['undecided']} of {len(rows)} comparisons; {100 * mean:+.2f} points on average; "
-        f"probabilities from {worst.probability:.3f} ({worst.strategy}) to "
-        f"{best.probability:.3f} ({best.strategy})."
+        f"more accurate in {verdicts.count('family')}, less accurate in {verdicts.count('rival')}, "
+        f"undecided in {verdicts.count('undecided')} of {len(rows)} comparisons; "
+        f"{100 * mean:+.2f} points on average; probabilities from {worst.probability:.3f} "
+        f"({worst.strategy}) to {best.probability:.3f} ({best.strategy})"
     )

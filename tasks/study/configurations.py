@@ -59,12 +59,6 @@ class Configuration:
         """Return it as a point of sparsity and validation accuracy, or test accuracy."""
         return TradeOff(self.label, self.sparsity, self.test if on_test else self.validation)
 
-    def mean_correct_validation(self) -> NDArray[np.float64]:
-        """Return, per validation image, the part of the seeds that got it right."""
-        right = np.stack([unpack_correct(row.validation) for row in self.rows])
-        mean: NDArray[np.float64] = right.sum(axis=0) / len(self.rows)
-        return mean
-
     def correct_test(self, seeds: Sequence[int | None]) -> NDArray[np.bool_]:
         """Return which test images the given seeds got right: bool, shape (seeds, images)."""
         of_seed = {row.seed: row for row in self.rows}

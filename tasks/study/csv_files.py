@@ -15,15 +15,23 @@ from tasks.study.table_rows import ComparisonRow, FrontRow, StudyTables, Summary
 _BETWEEN = " "  # the values of one cell
 
 
-def write_tables(folder: Path, rows: Sequence[StudyRow], tables: StudyTables) -> None:
+def write_tables(
+    folder: Path, rows: Sequence[StudyRow], tables: StudyTables, *, wants_dense: bool
+) -> None:
     """Write ``results.csv``, ``summary.csv``, ``comparisons.csv`` and ``fronts.csv``.
 
     The same rows give the same bytes.
 
+    Args:
+        folder: of the results.
+        rows: of the study.
+        tables: made from them.
+        wants_dense: whether the study asks for the dense control.
+
     Raises:
         WorkspaceError: a file cannot be written.
     """
-    references = References(rows)
+    references = References(rows, wants_dense=wants_dense)
     ordered = [row for found in configurations(rows) for row in found.rows]
     _write(folder / "results.csv", _RESULT, [_result(row, references) for row in ordered])
     _write_records(folder / "summary.csv", SummaryRow, tables.summary)

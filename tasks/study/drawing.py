@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from tasks.study.files import write_whole
 
-# Okabe and Ito (2008): told apart with every kind of colour vision. Marks differ as well.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+# Okabe and Ito (2008): told apart with every kind of colour vision. Marks differ as well. There
+# are seven and eight, without a common divisor, so that no two of 56 series look alike.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 _DOTS_PER_INCH = 150

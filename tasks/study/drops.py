@@ -5,6 +5,7 @@ Fine-tuning also repairs an under-trained base, so a drop against the base alone
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from tasks.study.configurations import pooled
@@ -22,8 +23,9 @@ class Drops:
         from_base: against the base as it came; None: it has no row.
         from_dense: against the mean of the dense control; None: it has no row.
         drop: against the reference: the one that a claim uses; None: there is none.
-        reference: which of the two is better on validation, ties: ``dense``; None: there is
-            none, or not the same one for all seeds.
+        reference: which of the two is better on validation, ties: ``base``; None: there is
+            none, the control that the study asks for is missing, or it is not the same one for all
+            seeds.
     """
 
     from_base: float | None
@@ -36,15 +38,22 @@ class Drops:
 class _Level:
     """Mean accuracies of a base, or of its dense control."""
 
-    validation: float
+    validation: Fraction  # exact, so that ties are ties
     test: float
 
 
 class References:
     """What rows are compared with: base and dense control of the same base network."""
 
-    def __init__(self, rows: Sequence[StudyRow]) -> None:
-        """Take the base and dense rows out of ``rows``."""
+    def __init__(self, rows: Sequence[StudyRow], *, wants_dense: bool) -> None:
+        """Take the base and dense rows out of ``rows``.
+
+        Args:
+            rows: of the study.
+            wants_dense: whether the study asks for the dense control; then there is no reference
+                without one, lest a drop against the base alone flatters.
+        """
+        self._wants_dense = wants_dense
         self._levels: Mapping[str, Mapping[Reference, _Level]] = {
             digest: _levels([row for row in rows if row.base_digest == digest])
             for digest in {row.base_digest for row in rows}
@@ -56,7 +65,7 @@ class References:
         A drop is None if one of the results has nothing to be compared with.
         """
         levels = [self._levels[row.base_digest] for row in rows]
-        better = [_better(of_base) for of_base in levels]
+        better = [self._better(of_base) for of_base in levels]
         pairs = list(zip(levels, better, strict=True))
         return Drops(
             _drop([of_base.get("base") for of_base in levels], rows),
@@ -65,10 +74,11 @@ class References:
             better[0] if len(set(better)) == 1 else None,
         )
 
-
-def _better(levels: Mapping[Reference, _Level]) -> Reference | None:
-    """Choose by validation; the control where both are equal, None where there is neither."""
-    return max(levels, key=lambda x: (levels[x].validation, x == "dense"), default=None)
+    def _better(self, levels: Mapping[Reference, _Level]) -> Reference | None:
+        """Choose by validation; the base where both are equal, None where there is no choice."""
+        if self._wants_dense and "dense" not in levels:
+            return None
+        return max(levels, key=lambda x: (levels[x].validation, x == "base"), default=None)
 
 
 def _drop(levels: Sequence[_Level | None], rows: Sequence[StudyRow]) -> float | None:
@@ -84,6 +94,10 @@ def _levels(rows: Sequence[StudyRow]) -> dict[Reference, _Level]:
     levels: dict[Reference, _Level] = {}
     for kind in _REFERENCES:
         if of_kind := [row for row in rows if row.kind == kind]:
-            validation = pooled([row.validation for row in of_kind])
-            levels[kind] = _Level(validation, pooled([row.test for row in of_kind]))
+            num_correct, num_images = (
+                sum(getattr(row.validation, x) for row in of_kind)
+                for x in ("num_correct", "num_images")
+            )
+            test = pooled([row.test for row in of_kind])
+            levels[kind] = _Level(Fraction(num_correct, num_images), test)
     return levels

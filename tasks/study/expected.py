@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mixmatch.config import RunConfig
-from tasks.jobs import DENSE, member_label, rival_label
+from tasks.labels import DENSE, member_label, rival_label
 from tasks.study.facts import StudyPlan
 
 _Mask = frozenset[tuple[str, int]]

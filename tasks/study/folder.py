@@ -47,7 +47,8 @@ class StudyFolder:
     def open(cls, path: Path, config: RunConfig) -> "StudyFolder":
         """Create the folder, or continue one whose study has the same settings.
 
-        Where results are computed, kept and registered, and under what name, may differ.
+        Where results are kept and registered, and under what name, may differ. What else must be
+        the same is checked where it is known, by ``continuing``.
 
         Raises:
             ConfigError: the folder holds a study with other settings, or none and files that a
@@ -64,7 +65,14 @@ class StudyFolder:
             _create(path, config)
         facts = read_document(path / STUDY, StudyFacts)
         _check_same_study(path, facts, config)
+        # Whoever created the study may have been killed before this.
+        write_once(path / SETTINGS, _run_file(facts))
         return cls(path, facts)
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that decide results, as a run file."""
+        return RunConfig.model_validate(self.facts.settings)
 
     def append(self, row: StudyRow) -> bool:
         """Add a result, on disk before this returns; say whether it is new.
@@ -108,7 +116,7 @@ class StudyFolder:
         Raises:
             WorkspaceError: a file cannot be read.
         """
-        config, kept = RunConfig.model_validate(self.facts.settings), self.plan()
+        config, kept = self.config, self.plan()
         labels = self.labels()
         if kept is None or not {BASE, *expected_rivals(config, kept)} <= labels:
             return False
@@ -188,8 +196,11 @@ def _create(path: Path, config: RunConfig) -> None:
         created_at=now(),
     )
     keep_document(path / STUDY, facts)
-    run_file = yaml.safe_dump({"name": facts.name, **settings}, sort_keys=False, allow_unicode=True)
-    write_once(path / SETTINGS, run_file)
+
+
+def _run_file(facts: StudyFacts) -> str:
+    settings = {"name": facts.name, **facts.settings}
+    return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
 def _check_same_study(path: Path, facts: StudyFacts, config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""What computed a result: processor and versions, for tables that several machines fill."""
+"""What wrote a result down: processor and versions, for tables that several machines fill."""
 
 import os
 import platform

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tasks.report.texts import points
-from tasks.study.claims import verdict
+from tasks.study.claims import bears_claim, verdict
 from tasks.study.effort import Effort, Stretch
 from tasks.study.table_rows import ComparisonRow, FrontRow, SummaryRow
 
@@ -16,6 +16,7 @@ _SUMMARY = (
     "test % (95 %)",
     "deviation",
     "drop, points",
+    "against",
     "MB",
     "front share",
 )
@@ -38,7 +39,7 @@ def summary_table(rows: Sequence[SummaryRow]) -> str:
 
 
 def comparison_table(rows: Sequence[ComparisonRow]) -> str:
-    """Return every comparison with its probability and what it decides."""
+    """Return every comparison with its probability and what it decides; across bases nothing."""
     cells = [
         (
             row.label,
@@ -48,7 +49,7 @@ def comparison_table(rows: Sequence[ComparisonRow]) -> str:
             _percent(row.rival_test),
             f"{points(row.difference)} ({points(row.low)} to {points(row.high)})",
             f"{row.probability:.3f}",
-            verdict(row.probability),
+            _verdict(row),
         )
         for row in rows
     ]
@@ -102,9 +103,22 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
         f"{_percent(row.test_mean)} ({low} to {high})",
         "-" if row.test_deviation is None else _percent(row.test_deviation),
         "-" if row.drop is None else points(row.drop),
+        _reference(row),
         f"{row.bytes / 1e6:.2f}",
         "" if row.front_share is None else f"{row.front_share:.2f}",
     )
+
+
+def _verdict(row: ComparisonRow) -> str:
+    if bears_claim(row):
+        return verdict(row.probability)
+    return f"not counted ({row.num_bases} bases)"
+
+
+def _reference(row: SummaryRow) -> str:
+    if row.drop is None:
+        return "-"
+    return row.reference or "several"
 
 
 def _cpu(row: Effort) -> str:

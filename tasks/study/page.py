@@ -1,6 +1,6 @@
 """The page of a results folder: README.md, in plain words, from rows alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -19,9 +19,11 @@ from tasks.study.markdown import (
     session_table,
     summary_table,
 )
+from tasks.study.notes import CHANCE, reading_notes
 from tasks.study.row import StudyRow
 from tasks.study.table_rows import StudyTables
 from tasks.study.tables import NUM_RESAMPLES, SAME_SPARSITY
+from tasks.study.training import epochs_text, is_equal
 
 _NAME = "README.md"
 
@@ -57,7 +59,10 @@ def write_page(
         config=config,
         num_rows=len(rows),
         has_plan=has_plan,
-        notes=list(_notes(rows, tables, failed)),
+        epochs=epochs_text(config.fine_tune),
+        is_equal=is_equal(config.fine_tune),
+        notes=reading_notes(config, rows, tables, failed),
+        chance=CHANCE,
         tables=tables,
         summary_table=summary_table(tables.summary),
         comparison_table=comparison_table(tables.comparisons),
@@ -94,32 +99,3 @@ def _changed_settings(config: RunConfig) -> str:
     """Return the settings that decide results and differ from their defaults, as YAML."""
     changed = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).strip()
-
-
-def _notes(rows: Sequence[StudyRow], tables: StudyTables, failed: Sequence[str]) -> Iterator[str]:
-    """Say what a reader must know before believing a number."""
-    if failed:
-        yield f"{len(failed)} results failed and are missing: {', '.join(failed)}."
-    num_bases = len({row.base_digest for row in rows})
-    if num_bases > 1:
-        yield (
-            f"The results come from {num_bases} different base networks, as when the base was "
-            "trained again on another machine; drops are against each result's own base, and "
-            "comparisons across bases (num_bases in the CSV files) mix two causes."
-        )
-    if (num_data := len({row.data_digest for row in rows})) > 1:
-        yield f"The results were measured on {num_data} different data files: do not compare them."
-    numbers = {x.num_results for x in tables.summary if x.kind in {"family", "rival"}}
-    if numbers == {1}:
-        yield "One seed: intervals show the chance in the test images only, not that in training."
-    elif len(numbers) > 1:
-        low, high = min(numbers), max(numbers)
-        yield f"Not all configurations have equally many seeds yet: from {low} to {high}."
-    kinds = {row.kind for row in rows}
-    if "base" not in kinds:
-        yield "The base has no result yet, so no drop and no front can be stated."
-    if "dense" not in kinds:
-        yield (
-            "There is no dense control (compare: [dense]): drops are against the base as it came, "
-            "and fine-tuning alone may have repaired what pruning lost."
-        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tasks.labels import DENSE
 from tasks.study.csv_files import write_tables
 from tasks.study.folder import StudyFolder
 from tasks.study.page import write_page
@@ -20,8 +21,9 @@ def publish(folder: StudyFolder, failed: Sequence[str] = ()) -> StudyTables:
         WorkspaceError: a file cannot be read or written.
     """
     rows, kept = folder.rows(), folder.plan()
-    tables = make_tables(rows)
-    write_tables(folder.path, rows, tables)
+    wants_dense = DENSE in folder.config.compare
+    tables = make_tables(rows, wants_dense=wants_dense)
+    write_tables(folder.path, rows, tables, wants_dense=wants_dense)
     if rows:
         from tasks.study.figures import write_figures  # noqa: PLC0415  matplotlib is slow to load
 

@@ -12,7 +12,8 @@ from mixmatch.records import (
     MemberRecord,
     Record,
 )
-from tasks.jobs import DENSE, MemberJob, member_label, rival_label
+from tasks.jobs import MemberJob
+from tasks.labels import DENSE, member_label, rival_label
 from tasks.members import Member, RivalMember
 from tasks.study.facts import now
 from tasks.study.machine import Machine
@@ -40,16 +41,17 @@ class StudyRow(Record):
         validation_after_batch_norm: after batch-norm re-estimation, a fraction.
         validation: of the finished network.
         test: of the finished network.
-        epochs_run: epochs of fine-tuning.
+        epochs_run: epochs of fine-tuning, those of the members that it started from included.
         best_epoch: index of the epoch that was kept; -1: the untrained state.
-        seconds: wall time of the whole job.
+        seconds: wall time of the whole job, and of those that it started from.
         cpu_seconds: processor time of it, all threads; None: not measured.
         base_digest: SHA-256 of the base's weights file.
         data_digest: SHA-256 of the data set's file.
         mask_digest: SHA-256 of the mask's bits; None for the base.
         key: digest of the job's inputs; None for the base.
         execution: how arithmetic was done; None for the base.
-        hardware: of the machine that computed it.
+        hardware: of the machine that wrote the row down; a result that its store held already
+            may have been computed elsewhere.
         versions: of that machine's packages.
         finished_at: when the row was made, UTC, ISO 8601.
     """
@@ -107,7 +109,7 @@ class StudyRow(Record):
 
     @classmethod
     def of_member(cls, member: Member, record: MemberRecord, machine: Machine) -> Self:
-        """Take a member of the family that ``machine`` computed."""
+        """Take a member of the family that ``machine`` has computed or found in its store."""
         names = {
             "kind": "family",
             "name": member.strategy,
@@ -119,7 +121,7 @@ class StudyRow(Record):
 
     @classmethod
     def of_rival(cls, rival: RivalMember, record: MemberRecord, machine: Machine) -> Self:
-        """Take a rival, or the dense control, that ``machine`` computed."""
+        """Take a rival, or the dense control, that ``machine`` has computed or found likewise."""
         is_control = rival.rival == DENSE
         names = {
             "kind": "dense" if is_control else "rival",
@@ -164,9 +166,9 @@ def _measured(job: MemberJob, record: MemberRecord, machine: Machine) -> dict[st
         "validation_after_batch_norm": record.validation_after_batch_norm.value,
         "validation": record.validation,
         "test": record.test,
-        "epochs_run": len(record.epochs),
+        "epochs_run": record.epochs_before + len(record.epochs),
         "best_epoch": record.best_epoch,
-        "seconds": record.seconds,
+        "seconds": record.seconds_before + record.seconds,
         "cpu_seconds": record.cpu_seconds,
         "base_digest": job.base.digest,
         "data_digest": job.data.digest,

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
+from tasks.checkpoint import PRETRAINED
 
-# Where and under what name the work is done changes no result.
+# Names and places change no result. Of the engine the device, the precision and the threads do:
+# they follow from the machine as well, so ``continuing`` compares what they come to.
 _NO_RESULT = {"name", "engine", "store", "register_"}
-_NO_FILE = ("timm", "models:/", "runs:/")  # values of model.checkpoint that name no local file
+_REGISTERED = ("models:/", "runs:/")  # how a model.checkpoint begins that names no local file
 _ORDERED = ("ranges.layers", "model.roles")  # of these patterns the first that matches wins
 
 
@@ -34,13 +36,14 @@ def result_settings(config: RunConfig) -> dict[str, object]:
     """Return every setting that decides results, defaults too, as plain JSON.
 
     Of places only the last name is kept, because the same files lie elsewhere on another machine;
-    a known data set's place is left out altogether, because its content is checked.
+    a known data set's place is left out altogether. So equal settings do not mean equal data:
+    ``continuing.check_same_data`` compares the content, once the data set was read.
     """
     settings = config.model_dump(mode="json", by_alias=True, exclude=_NO_RESULT)
     data, model = settings["data"], settings["model"]
     data["root"] = _last_name(data["root"]) if config.data.name == "image_folder" else None
     data["validation_root"] = _last_name(data["validation_root"])
-    if not str(model["checkpoint"]).startswith(_NO_FILE):
+    if _is_file(model["checkpoint"]):
         model["checkpoint"] = _last_name(model["checkpoint"])
     return settings
 
@@ -65,6 +68,12 @@ def first_difference(
         elif one != other:
             return Difference(setting, json.dumps(one), json.dumps(other))
     return None
+
+
+def _is_file(checkpoint: str | None) -> bool:
+    if checkpoint is None or checkpoint == PRETRAINED:
+        return False
+    return not checkpoint.startswith(_REGISTERED)
 
 
 def _last_name(place: str | None) -> str | None:

@@ -28,13 +28,16 @@ class SummaryRow(Record):
         validation_values: of each seed.
         test_mean: accuracy on the test images.
         test_deviation: sample standard deviation over seeds; None for one.
-        test_low: lower end of the 95 % Wilson interval over all seeds' answers.
+        test_low: lower end of the 95 % Wilson interval at ``test_mean`` with the images of one
+            seed: all seeds answer the same images.
         test_high: upper end of it.
         test_values: of each seed.
         drop_from_base: the base's test accuracy minus ``test_mean``.
         drop_from_dense: the dense control's test accuracy minus ``test_mean``.
-        drop: against the better of the two on validation.
-        reference: which of the two that is.
+        drop: against the better of the two on validation, of equals the base; None: there is
+            none, or the control that the study asks for is missing.
+        reference: which of the two that is; None: there is no drop, or not the same one for all
+            seeds.
         on_front: family only: whether none is as sparse and as accurate on validation.
         front_share: family only: share of bootstrap resamples of the validation images in which
             it is on the front.
@@ -92,7 +95,7 @@ class ComparisonRow(Record):
         high: upper end of it.
         probability: share of resamples of the test images in which the family's is more accurate;
             ties count half.
-        num_bases: distinct base networks behind the compared results.
+        num_bases: distinct base networks behind the compared results; only one bears a claim.
     """
 
     label: str
@@ -122,8 +125,9 @@ class FrontRow(Record):
         num_points: configurations it is chosen from.
         num_on_front: those on the front of validation accuracy and sparsity.
         hypervolume_validation: area between the front and the reference point.
-        hypervolume_test: the same points at their test accuracy; nothing is chosen by it.
-        reference_sparsity: of the reference point.
+        hypervolume_test: the same points at their test accuracy, under their upper envelope
+            there; nothing is chosen by it.
+        reference_sparsity: of the reference point: 0.
         reference_validation: of the reference point: the base's accuracy minus ten points.
         reference_test: likewise on the test images.
     """

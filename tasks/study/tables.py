@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from mixmatch.evaluation import wilson_interval
 from mixmatch.pareto import front_shares, on_front
 from mixmatch.statistics import paired_bootstrap, spread
+from tasks.family import count_correct
 from tasks.study.configurations import Configuration, configurations
 from tasks.study.drops import References
 from tasks.study.fronts import front_rows
+from tasks.study.intervals import wilson_of_mean
 from tasks.study.row import StudyRow
 from tasks.study.table_rows import ComparisonRow, StudyTables, SummaryRow
 
@@ -17,14 +16,18 @@ NUM_RESAMPLES = 10_000
 SAME_SPARSITY = 0.002  # a rival whose asked sparsity is this near is at the family's sparsity
 
 
-def make_tables(rows: Sequence[StudyRow]) -> StudyTables:
+def make_tables(rows: Sequence[StudyRow], *, wants_dense: bool) -> StudyTables:
     """Put rows together over seeds, and compare the family with its rivals.
 
     The same rows give the same tables, whatever their order.
+
+    Args:
+        rows: of the study.
+        wants_dense: whether the study asks for the dense control.
     """
     found = configurations(rows)
     return StudyTables(
-        summary=_summary(found, References(rows)),
+        summary=_summary(found, References(rows, wants_dense=wants_dense)),
         comparisons=_comparisons(found),
         fronts=front_rows(found),
     )
@@ -36,7 +39,7 @@ def _summary(found: Sequence[Configuration], references: References) -> tuple[Su
     kept = dict(zip((x.label for x in family), on_front(points), strict=True))
     shares: dict[str, float] = {}
     if family:
-        correct = np.stack([x.mean_correct_validation() for x in family])
+        correct = count_correct([[row.validation for row in x.rows] for x in family])
         shares = dict(zip(kept, front_shares(points, correct), strict=True))
     return tuple(_summary_row(x, references, kept.get(x.label), shares.get(x.label)) for x in found)
 
@@ -47,10 +50,7 @@ def _summary_row(
     rows = found.rows
     drops = references.drops(rows)
     validation, test = ([getattr(row, x).value for row in rows] for x in ("validation", "test"))
-    num_correct, num_images = (
-        sum(getattr(row.test, x) for row in rows) for x in ("num_correct", "num_images")
-    )
-    low, high = wilson_interval(num_correct, num_images)
+    low, high = wilson_of_mean(found.test, min(row.test.num_images for row in rows))
     cpu = [row.cpu_seconds for row in rows if row.cpu_seconds is not None]
     return SummaryRow(
         label=found.label,

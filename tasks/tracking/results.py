@@ -54,7 +54,7 @@ def record_rival(site: Site, run_id: str, rival: RivalResult, *, name: str) -> s
     The child is found by the rival's key. One that has finished gets nothing twice.
 
     Args:
-        name: shown name of a new child, for example ``SNIP/0.9/0``.
+        name: shown name of a new child, for example ``SNIP@0.9/0``.
     """
     client = connect(site)
     child = _child(client, site, run_id, key=rival.key, name=name)

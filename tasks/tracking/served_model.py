@@ -132,7 +132,7 @@ def _installed(name: str) -> Path:
 
 
 def _check_digest(spec: ModelSpec, source: Path) -> None:
-    if spec.code_digest not in {None, found := file_digest(source)}:
+    if spec.code_digest != (found := file_digest(source)):
         raise ConfigError(
             f"The network {spec.architecture} must be built by the code that it was pruned with, "
             f"of digest {spec.code_digest}, but {source.name} has {found}."

@@ -134,6 +134,21 @@ def test_a_budget_of_epochs_is_kept_and_every_configuration_has_its_row(
     assert sorted(len(record.epochs) for record in trained) == [1, 1, 3]
 
 
+def test_a_configuration_under_a_budget_stands_at_its_best_round(frugal, stored_before, workspace):
+    best, of = {}, {}
+    for inputs, record in records(workspace, "member", MemberRecord):
+        point, num_correct = of[record.artifact.digest] = point_and_right(inputs, record)
+        best[point] = max(best.get(point, 0), num_correct)
+    for row in frugal.summary["results"]:
+        point, num_correct = of[row["digest"]]
+        assert num_correct == best[point]
+
+
+def point_and_right(inputs, record):
+    point = (inputs["criterion"], json.dumps(inputs["num_pruned"], sort_keys=True))
+    return point, record.validation.num_correct
+
+
 def test_the_correctness_of_every_image_is_kept(frugal, workspace):
     for _, record in records(workspace, "member", MemberRecord):
         bits = np.unpackbits(np.frombuffer(base64.b64decode(record.test.correct_bits), np.uint8))

@@ -257,7 +257,7 @@ def test_members_that_fail_lose_no_other(broken):
     assert len(broken.rows) == len(failed) == 9
     assert {criterion for _, criterion in broken.rows} == {"magnitude"}
     assert "aggressive/gradient/0" in failed
-    assert "9 of 18 members failed" in broken.stderr
+    assert "9 of 18 results failed" in broken.stderr
     assert "Traceback" not in broken.stderr
 
 

@@ -81,6 +81,18 @@ def test_the_base_stands_where_the_control_is_no_better_on_validation(base, make
     assert (better.name, better.validation_accuracy, better.accuracy) == ("base", 0.5, 0.5)
 
 
+def test_the_base_stands_where_three_seeds_of_the_control_come_to_the_same(base, make_rival):
+    tenths = (0.1, 0.2, 0.3)  # as floats their mean is above 0.2
+    control = [
+        RivalRow.of(make_rival("dense", sparsity=0.0, validation=value, seed=seed))
+        for seed, value in enumerate(tenths)
+    ]
+    equal = base.model_copy(update={"validation_accuracy": 0.2})
+    assert better_unpruned(equal, control).name == "base"
+    worse = base.model_copy(update={"validation_accuracy": 0.1999})
+    assert better_unpruned(worse, control).name == "dense"
+
+
 @pytest.mark.parametrize(
     ("validation", "which"),
     [(0.75, "the dense control, mean over seeds, with 45.00 %"), (0.25, "the base, with 50.00 %")],

@@ -14,6 +14,26 @@ def test_equal_strategies_are_counted_once(tiny_data, tiny_plan):
     assert cost.image_passes == 36_000
 
 
+def test_rivals_are_counted_at_every_sparsity_and_the_control_once(tiny_data, tiny_plan):
+    wanted = {"compare": ["dense", "MAG", "LAMP"], "seeds": [0, 1], "fine_tune": {"max_epochs": 3}}
+    cost = plan_cost(parse_run_config(RUN | wanted, "r"), tiny_data, tiny_plan)
+    assert cost.trainings == 2 * (2 + 1 + 2 * 1)
+    more = wanted | {"compare_sparsities": [0.5, 0.7, 0.9]}
+    assert plan_cost(parse_run_config(RUN | more, "r"), tiny_data, tiny_plan).trainings == 18
+
+
+def test_a_budget_is_what_the_family_costs(tiny_data, tiny_plan):
+    wanted = {"fine_tune": {"budget": {"epochs": 7}}, "seeds": [0, 1]}
+    cost = plan_cost(parse_run_config(RUN | wanted, "r"), tiny_data, tiny_plan)
+    assert cost.image_passes == 2 * 7 * 1000
+
+
+def test_an_instant_family_is_one_for_all_seeds(tiny_data, tiny_plan):
+    wanted = {"fine_tune": {"max_epochs": 0}, "seeds": [0, 1]}
+    cost = plan_cost(parse_run_config(RUN | wanted, "r"), tiny_data, tiny_plan)
+    assert (cost.trainings, cost.image_passes) == (2, 0)
+
+
 def test_a_dense_network_is_expected_to_keep_all_values(tiny_plan, tiny_base):
     values = 0.85 * 4 * 2000
     assert expected_bytes(tiny_plan.strategies[0], tiny_plan, tiny_base) == 300 + values

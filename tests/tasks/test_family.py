@@ -5,7 +5,7 @@ import pytest
 
 from mixmatch.config import FineTuneSettings
 from mixmatch.records import Accuracy, Artifact, Execution, MemberRecord
-from tasks.family import assemble, registered
+from tasks.family import assemble, count_correct, registered
 from tasks.jobs import MemberJob
 from tasks.members import Member
 
@@ -184,6 +184,20 @@ def test_seeds_of_one_configuration_share_one_verdict(assembled, member):
     results = assembled(*pairs).results
     assert results[0].front_share == results[1].front_share
     assert 0.0 < results[2].front_share < 1.0
+
+
+def test_ties_of_three_seeds_are_ties_in_every_resample(assembled, member):
+    sparse = [(member("sparse", 900, seed=s), x) for s, x in enumerate((5, 15, 40))]
+    dense = [(member("dense", 600, seed=s), x) for s, x in enumerate((10, 20, 30))]
+    results = assembled(*sparse, *dense).results
+    # By sums of thirds, in which some ties are won by a last bit, it is 0.493.
+    assert {x.strategy: x.front_share for x in results} == {"sparse": 1.0, "dense": 0.48}
+    assert {x.strategy: x.on_front for x in results} == {"sparse": True, "dense": False}
+
+
+def test_counts_are_out_of_equally_many_seeds():
+    points = [[accuracy_of(x) for x in numbers] for numbers in ((1, 2), (1, 1, 3))]
+    assert count_correct(points)[:, :4].tolist() == [[6, 3, 0, 0], [6, 2, 2, 0]]
 
 
 def test_what_failed_is_named_and_missing(assembled, member):

@@ -128,7 +128,7 @@ def test_a_start_that_pruned_what_is_to_be_kept_is_an_error_that_names_the_layer
     first = bench.job(num_pruned={LAYER: 217})
     bench.make(first)
     with pytest.raises(
-        TrainingError, match=r"Layer conv1\.0 must keep only weights .* but 1 of them are zero"
+        TrainingError, match=r"Layer conv1\.0 must lose at least the 217 weights .* got 216: masks"
     ):
         bench.make(bench.job(start=first.key))
 
@@ -136,8 +136,25 @@ def test_a_start_that_pruned_what_is_to_be_kept_is_an_error_that_names_the_layer
 def test_a_start_that_pruned_another_layer_is_an_error(bench):
     first = bench.job(num_pruned={LAYER: 216, "fc": 5})
     bench.make(first)
-    with pytest.raises(TrainingError, match=r"Layer fc must keep only .* but 5 of them are zero"):
+    with pytest.raises(TrainingError, match=r"Layer fc must lose at least the 5 .* got 0: masks"):
         bench.make(bench.job(start=first.key))
+
+
+def test_a_start_of_another_criterion_is_an_error(bench):
+    first = bench.job(criterion="uniform", num_pruned={LAYER: 100})
+    bench.make(first)
+    with pytest.raises(TrainingError, match=r"of its own criterion, magnitude, but .* of uniform"):
+        bench.make(bench.job(start=first.key))
+
+
+def test_the_effort_of_the_members_before_is_summed_up(bench):
+    first = bench.job(num_pruned={LAYER: 100})
+    before = bench.make(first)
+    second = bench.job(num_pruned={LAYER: 200}, start=first.key)
+    between = bench.make(second)
+    last = bench.make(bench.job(start=second.key))
+    assert (before.epochs_before, between.epochs_before, last.epochs_before) == (0, 1, 2)
+    assert last.seconds_before == before.seconds + between.seconds
 
 
 def test_zeros_of_the_base_itself_are_no_contradiction(bench):

@@ -30,8 +30,8 @@ def test_shows_strategies_and_which_are_equal(plan_summary):
 def test_shows_the_cost_and_says_what_is_estimated(plan_summary):
     lines = rows(plan_summary)
     assert (
-        "Work: at most 9 trainings x 1,220 images x 20 epochs = 219,600 image passes; equal "
-        "strategies are trained once." in lines
+        "Work: at most 9 trainings of 1,220 images, 20 epochs each; 219,600 image passes in all. "
+        "Equal strategies are trained once." in lines
     )
     assert "Sizes are estimates; those of a run are bytes on disk." in lines
     assert any(line.startswith("Normalization mean 0.3061") for line in lines)

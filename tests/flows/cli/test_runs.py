@@ -61,7 +61,7 @@ def test_failed_members_end_the_run_failed_after_the_table(
     assert result.exit_code == 1
     assert json.loads(result.stdout)["failed"] == {"aggressive/product/0": "it diverged"}
     assert result.stderr.endswith(
-        "1 of 3 members failed, the others are kept (aggressive/product/0: it diverged).\n"
+        "1 of 3 results failed, the others are kept (aggressive/product/0: it diverged).\n"
     )
 
 

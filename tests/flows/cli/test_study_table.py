@@ -69,9 +69,9 @@ COMPARISON = ComparisonRow(
 
 @pytest.fixture
 def printed():
-    def show(*, comparisons=(COMPARISON,), failed=()):
+    def show(*, summary=(BASE, SUMMARY), comparisons=(COMPARISON,), failed=()):
         console = Console(file=io.StringIO(), width=120, highlight=False, markup=False)
-        tables = StudyTables(summary=(BASE, SUMMARY), comparisons=comparisons, fronts=())
+        tables = StudyTables(summary=summary, comparisons=comparisons, fronts=())
         summary = StudySummary(
             folder="/somewhere/results", num_rows=9, num_new=3, failed=dict(failed), tables=tables
         )
@@ -89,7 +89,7 @@ def line_of(text, *words):
 def test_each_configuration_is_a_row_with_the_front_marked(printed):
     text = printed()
     assert line_of(text, "balanced/magnitude", "0.80") == (
-        "* balanced/magnitude 2 81.25 97.50 96.25 (94.1-97.6) 0.25 0.75 8.90 0.80"
+        "* balanced/magnitude 2 81.25 97.50 96.25 (94.1-97.6) 0.25 0.75 dense 8.90 0.80"
     )
     assert line_of(text, "base", "8.90") == "base 2 81.25 97.50 96.25 (94.1-97.6) - - 8.90"
     assert "= percentile_50" in text
@@ -99,6 +99,18 @@ def test_each_comparison_is_a_row_with_its_probability(printed):
     assert line_of(printed(), "MAG@") == (
         "balanced/magnitude MAG@0.8125 96.25 95.00 +1.25 (-0.25 to 2.00) 0.912"
     )
+
+
+def test_comparisons_across_bases_are_marked_and_counted(printed):
+    text = printed(comparisons=(COMPARISON, COMPARISON.model_copy(update={"num_bases": 2})))
+    assert text.count("0.912!") == 1
+    assert "! between different base networks, which mixes two causes: 1 of 2 comparisons" in text
+    assert "between different base networks" not in printed()
+
+
+def test_drops_against_the_references_of_several_bases_are_marked(printed):
+    text = printed(summary=(SUMMARY.model_copy(update={"reference": None}),))
+    assert "0.75 several 8.90" in line_of(text, "balanced/magnitude", "0.80")
 
 
 def test_without_rivals_it_says_so(printed):

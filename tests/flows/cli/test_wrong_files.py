@@ -17,6 +17,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from mixmatch.packed import save_packed
+from mixmatch.records import ModelSpec
+
 RUN_FILE = """
 data: {name: digits, image_size: 16, train_limit: 64}
 model: {architecture: test_resnet, train: {epochs: 1}}
@@ -92,6 +95,32 @@ def nan_weights(folder):
     save_file(weights, folder / "net.safetensors")
 
 
+def packed(folder):
+    spec = ModelSpec(
+        architecture="resnet18",
+        arguments={},
+        num_classes=2,
+        image_shape=(8, 8, 1),
+        mean=(0.5,),
+        std=(0.25,),
+        classes=("cat", "dog"),
+    )
+    save_packed(folder / "net.packed", torch.nn.Sequential(torch.nn.Linear(4, 2)), spec)
+
+
+def cut_packed(folder):
+    packed(folder)
+    file = folder / "net.packed"
+    file.write_bytes(file.read_bytes()[:-4])
+
+
+def packed_by_a_newer_mixmatch(folder):
+    packed(folder)
+    content = (folder / "net.packed").read_bytes()
+    assert content.count(b'"version":"1"') == 1
+    (folder / "net.packed").write_bytes(content.replace(b'"version":"1"', b'"version":"9"'))
+
+
 @dataclass
 class Case:
     """What is wrong, and what the user reads last.
@@ -101,7 +130,7 @@ class Case:
         sentence: the last line of stderr.
         command: the command that is called.
         overrides: values of --set.
-        arguments: further arguments; for ``show``, all.
+        arguments: all arguments of a command without a run file.
         done: steps that were finished before, by name, and are kept.
         make: writes what the case needs into the test's folder.
     """
@@ -266,6 +295,42 @@ CASES = [
         "There is no registered model 'nothing@best'; known: none yet.",
         command="show",
         arguments=("nothing@best",),
+    ),
+    Case(
+        "a model that is not registered, to export",
+        "The registered model nothing@best must exist, but nothing is tracked in {}/.mixmatch yet.",
+        command="export",
+        arguments=("nothing@best", "--format", "packed", "--to", "net.packed"),
+    ),
+    Case(
+        "a packed file that is not there",
+        "a packed network must be an existing file, got net.packed.",
+        command="inspect",
+        arguments=("net.packed",),
+    ),
+    Case(
+        "a truncated packed file",
+        "net.packed is damaged, or no packed network: Error while deserializing header: "
+        "incomplete metadata, file not fully covered.",
+        command="inspect",
+        arguments=("net.packed",),
+        make=cut_packed,
+    ),
+    Case(
+        "a packed file of a newer version",
+        "net.packed cannot be read as a packed network: its version must be 1, got '9'; a newer "
+        "mixmatch may read it.",
+        command="inspect",
+        arguments=("net.packed",),
+        make=packed_by_a_newer_mixmatch,
+    ),
+    Case(
+        "plain weights to inspect",
+        "net.safetensors cannot be read as a packed network: its format must be mixmatch-packed, "
+        "got None; it may hold plain weights.",
+        command="inspect",
+        arguments=("net.safetensors",),
+        make=lambda folder: save_file(resnet(), folder / "net.safetensors"),
     ),
 ]
 

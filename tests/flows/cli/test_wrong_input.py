@@ -193,7 +193,33 @@ def test_every_command_with_a_run_file_checks_it(mixmatch, command):
     assert result.stderr == "The run file nothing.yaml must exist, found nothing there.\n"
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "fetch", "base", "show"])
+@pytest.mark.parametrize(
+    ("file_format", "to", "sentence"),
+    [
+        ("onnx", "net", "--format must be packed or torch, got 'onnx'."),
+        ("torch", "n.pth", "--to must end in .safetensors or .pt with --format torch, got n.pth."),
+        ("packed", "no/net", "--to must name a file in a folder that exists, got no/net."),
+        ("packed", "folder", "--to must name a regular file, got folder, which is none."),
+        (
+            "packed",
+            "file",
+            "--to must name a file that is not there yet, got file; --force replaces it.",
+        ),
+    ],
+)
+def test_a_wrong_export_is_one_sentence_and_writes_nothing(
+    mixmatch, tmp_path, file_format, to, sentence
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    result = mixmatch("export", "x", "--format", file_format, "--to", to)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{sentence}\n")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "fetch", "base", "show", "export", "inspect"])
 def test_a_missing_argument_is_wrong_input(mixmatch, command):
     result = mixmatch(command)
     assert result.exit_code == 2

@@ -115,9 +115,10 @@ def test_an_absolute_name_in_a_zip_archive_is_refused(tmp_path, folder):
         unpack(write_zip(tmp_path / "x.zip", {"/evil.txt": b"1"}), "x.zip", folder)
 
 
-def test_an_absolute_name_in_a_tar_archive_stays_inside(tmp_path, folder):
+def test_an_absolute_name_in_a_tar_archive_is_refused(tmp_path, folder):
     outside = tmp_path / "evil.txt"
-    unpack(write_tar(tmp_path / "x.tar.gz", {str(outside): b"1"}), "x.tar.gz", folder)
+    with pytest.raises(DataError, match=r"would be unpacked outside of it"):
+        unpack(write_tar(tmp_path / "x.tar.gz", {str(outside): b"1"}), "x.tar.gz", folder)
     assert not outside.exists()
 
 
@@ -130,7 +131,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path, folder):
     link = tarfile.TarInfo("link")
     link.type, link.linkname = tarfile.SYMTYPE, "../.."
     file = write_tar(tmp_path / "x.tar.gz", {"link": link, "link/evil.txt": b"1"})
-    with pytest.raises(DataError, match=r"but: 'link' would link to .*outside the destination"):
+    with pytest.raises(DataError, match=r"but: 'link' is neither a file nor a folder"):
         unpack(file, "x.tar.gz", folder)
     assert not (tmp_path / "evil.txt").exists()
 
@@ -138,7 +139,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path, folder):
 def test_a_device_is_refused(tmp_path, folder):
     device = tarfile.TarInfo("null")
     device.type = tarfile.CHRTYPE
-    with pytest.raises(DataError, match=r"but: 'null' is a special file"):
+    with pytest.raises(DataError, match=r"but: 'null' is neither a file nor a folder"):
         unpack(write_tar(tmp_path / "x.tar.gz", {"null": device}), "x.tar.gz", folder)
 
 

@@ -307,6 +307,16 @@ def test_forbids_itself_every_outside_resource(family, plan, versions, tmp_path)
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", text[:20_000])
 
 
+def test_does_not_claim_equal_fine_tuning_which_it_cannot_know(
+    family, rivals, plan, versions, tmp_path
+):
+    family = family.model_copy(update={"rivals": rivals})
+    write_report(family, plan, tmp_path / "report.html", versions=versions)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Every rival has the family's base, data and seeds." in text
+    assert "equal conditions" not in text
+
+
 def test_the_same_family_gives_the_same_bytes(family, plan, versions, tmp_path):
     for name in ("first.html", "second.html"):
         write_report(family, plan, tmp_path / "new" / name, versions=versions)

@@ -57,6 +57,12 @@ def row(kind, name, test, *, num_nonzero=1000, validation=None, seed=0, **change
 
 
 @pytest.fixture
+def make_row():
+    """Make a row as ``row`` does."""
+    return row
+
+
+@pytest.fixture
 def study_rows():
     """Nine rows: base and control, two strategies and MAG at one sparsity, with two seeds."""
     return (

@@ -10,7 +10,8 @@ NAMES = ("results.csv", "summary.csv", "comparisons.csv", "fronts.csv")
 
 @pytest.fixture
 def written(tmp_path, study_rows):
-    write_tables(tmp_path, study_rows, make_tables(study_rows))
+    tables = make_tables(study_rows, wants_dense=True)
+    write_tables(tmp_path, study_rows, tables, wants_dense=True)
     return tmp_path
 
 
@@ -37,16 +38,27 @@ def test_several_values_share_a_cell(written):
 
 def test_comparisons_and_fronts_are_there(written):
     assert [row["rival"] for row in read(written, "comparisons.csv")] == ["MAG"]
-    assert [row["reference_sparsity"] for row in read(written, "fronts.csv")] == ["0.5", "0.5"]
+    assert [row["reference_sparsity"] for row in read(written, "fronts.csv")] == ["0.0", "0.0"]
 
 
 def test_the_same_rows_give_the_same_bytes(written, study_rows, tmp_path):
     before = {name: (written / name).read_bytes() for name in NAMES}
     backwards = study_rows[::-1]
-    write_tables(tmp_path, backwards, make_tables(backwards))
+    tables = make_tables(backwards, wants_dense=True)
+    write_tables(tmp_path, backwards, tables, wants_dense=True)
     assert {name: (written / name).read_bytes() for name in NAMES} == before
 
 
 def test_empty_tables_have_their_headings(tmp_path):
-    write_tables(tmp_path, (), make_tables(()))
+    write_tables(tmp_path, (), make_tables((), wants_dense=True), wants_dense=True)
     assert (tmp_path / "fronts.csv").read_text().startswith("kind,name,num_points,")
+
+
+def test_a_drop_without_the_control_that_was_asked_for_is_an_empty_cell(tmp_path, study_rows):
+    rows = [row for row in study_rows if row.kind != "dense"]
+    for wants_dense, cells in ((True, ("", "")), (False, ("0.0", "base"))):
+        tables = make_tables(rows, wants_dense=wants_dense)
+        write_tables(tmp_path, rows, tables, wants_dense=wants_dense)
+        row = read(tmp_path, "results.csv")[1]
+        assert (row["label"], row["drop_from_base"]) == ("balanced/magnitude/0", "0.0")
+        assert (row["drop"], row["reference"]) == cells

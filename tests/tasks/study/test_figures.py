@@ -9,7 +9,7 @@ NAMES = ("accuracy.svg", "accuracy.png", "layers.svg", "layers.png")
 
 @pytest.fixture
 def tables(study_rows):
-    return make_tables(study_rows)
+    return make_tables(study_rows, wants_dense=True)
 
 
 def test_figures_are_the_same_bytes_when_written_again(tables, study_plan, tmp_path):
@@ -36,7 +36,7 @@ def test_without_a_plan_there_is_no_map_of_layers(tables, tmp_path):
 
 def test_a_rival_far_below_gets_a_second_panel(tables, study_rows, tmp_path):
     def width():
-        write_figures(tmp_path, make_tables(rows), None)
+        write_figures(tmp_path, make_tables(rows, wants_dense=True), None)
         return (tmp_path / "accuracy.svg").read_text().split('width="')[1].split("pt")[0]
 
     rows = study_rows

@@ -127,6 +127,17 @@ def test_its_settings_are_a_run_file_that_means_the_same_study(folder):
     assert again.facts == folder.facts
 
 
+def test_settings_that_a_killed_process_did_not_write_are_written_later(folder, study_config):
+    place = folder.path / "settings.yaml"
+    before = place.read_text()
+    place.unlink()
+    StudyFolder.open(folder.path, study_config)
+    assert place.read_text() == before
+    place.write_text("# mine\n")
+    StudyFolder.open(folder.path, study_config)
+    assert place.read_text() == "# mine\n"
+
+
 def test_where_and_under_what_name_it_is_computed_may_differ(folder, study_config):
     engine = {"workers": 2, "device": "cpu"}
     other = changed(

@@ -2,6 +2,7 @@ import pytest
 
 from tasks.study.facts import Session
 from tasks.study.folder import StudyFolder
+from tasks.study.notes import CHANCE
 from tasks.study.page import write_page
 from tasks.study.tables import make_tables
 
@@ -12,9 +13,11 @@ def page(tmp_path, study_config):
     folder = StudyFolder.open(tmp_path / "results", study_config)
     facts = folder.facts.model_copy(update={"hardware": "Some CPU, 2 cores"})
 
-    def write(rows, **options):
-        options = {"has_plan": True} | options
-        write_page(folder.path, facts, rows, make_tables(rows), **options)
+    def write(rows, *, fine_tune=None, **options):
+        options, settings = {"has_plan": True} | options, facts.settings
+        settings = settings | {"fine_tune": settings["fine_tune"] | (fine_tune or {})}
+        changed = facts.model_copy(update={"settings": settings})
+        write_page(folder.path, changed, rows, make_tables(rows, wants_dense=True), **options)
         return (folder.path / "README.md").read_text()
 
     return write
@@ -24,14 +27,14 @@ def test_says_what_was_compared_on_what(page, study_rows):
     text = page(study_rows)
     assert text.startswith("# Study digits-resnet18\n")
     assert "9 results, seeds 0, 1, criteria magnitude, at most 20 epochs" in text
-    assert "Computed on Some CPU, 2 cores: " in text
-    assert "beside dense, MAG, each with the same base" in text
+    assert "Written down on Some CPU, 2 cores; what a store held already may" in text
+    assert "beside dense, MAG, each with the same base, data, fine-tuning and seeds.\n" in text
 
 
 def test_shows_every_configuration_with_the_front_marked(page, study_rows):
     text = page(study_rows)
-    row = r"| \* | balanced/magnitude | 2 | 60.00 | 85.00 | 85.00 (64.0 to 94.8) | 7.07 | 0.00 | "
-    assert row in text
+    assert r"| \* | balanced/magnitude | 2 | 60.00 | 85.00 | 85.00 (54.1 to 96.5) | " in text
+    assert "| 85.00 (54.1 to 96.5) | 7.07 | 0.00 | dense | " in text
     assert "|  | MAG@0.599 | 2 | 59.90 | 45.00 |" in text
 
 
@@ -41,7 +44,7 @@ def test_says_which_claims_hold_at_which_probability(page, study_rows):
         "* family by magnitude against MAG at equal sparsity: more accurate in 1, less accurate in "
         "0, undecided in 0 of 1 comparisons; +40.00 points on average;"
     ) in text
-    assert "reference point at sparsity 0.5 and the base's accuracy minus 10 points" in text
+    assert "reference point at sparsity 0 and the base's accuracy minus 10 points" in text
 
 
 def test_has_settings_and_the_command_that_makes_it_again(page, study_rows):
@@ -62,32 +65,42 @@ def test_says_when_and_where_it_was_computed(page, study_rows):
     assert "| family | 4 | 40 | 60 |" in text
 
 
-def test_a_complete_study_needs_no_warning(page, study_rows):
-    assert "Read first" not in page(study_rows)
+def test_what_intervals_leave_out_stands_first_and_under_the_claims(page, study_rows):
+    for rows in (study_rows, ()):
+        first, claims = page(rows, has_plan=False).split("## Which claims hold")
+        assert CHANCE in first
+        assert f"\n\n{CHANCE}\n" in claims.split("## Fronts")[0]
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("fine_tune", "sentence"),
     [
-        ({"base_digest": "c" * 64}, "come from 2 different base networks"),
-        ({"data_digest": "e" * 64}, "were measured on 2 different data files"),
+        ({"order": "chain"}, "at most 20 epochs of fine-tuning each on top of those of its start."),
+        ({"budget": {"epochs": 9}}, "at most 9 epochs of fine-tuning for the whole family of each"),
     ],
 )
-def test_warns_of_rows_that_do_not_fit_together(page, study_rows, change, sentence):
-    rows = (*study_rows[:-1], study_rows[-1].model_copy(update=change))
-    assert sentence in page(rows)
+def test_unequal_fine_tuning_is_not_called_the_same(page, study_rows, fine_tune, sentence):
+    text = page(study_rows, fine_tune=fine_tune)
+    assert "each with the same base, data and seeds.\n" in text
+    assert sentence in text
+    assert "Fine-tuning is not equal" in text
 
 
-def test_warns_of_what_is_missing(page, study_rows):
+def test_a_comparison_across_bases_is_marked_and_counts_as_no_claim(page, study_rows):
+    other = [row.model_copy(update={"base_digest": "c" * 64}) for row in study_rows[-2:]]
+    text = page([*study_rows[:-2], *other])
+    assert "| not counted (2 bases) |" in text
+    assert "at equal sparsity: no comparison within one base network. Between different" in text
+
+
+def test_a_drop_that_is_not_stated_is_a_dash(page, study_rows):
+    text = page([row for row in study_rows if row.kind != "dense"])
+    assert "| 85.00 (54.1 to 96.5) | 7.07 | - | - | " in text
+
+
+def test_warns_first_of_what_is_missing(page, study_rows):
     text = page(study_rows[3:-1], failed=["MAG@0.599/1"])
-    assert "1 results failed and are missing: MAG@0.599/1." in text
-    assert "The base has no result yet" in text
-    assert "There is no dense control" in text
-    assert "equally many seeds yet: from 1 to 2." in text
-
-
-def test_warns_of_a_single_seed(page, study_rows):
-    assert "* One seed: intervals show" in page([x for x in study_rows if x.seed in {0, None}])
+    assert "\n## Read first\n\n* 1 results failed and are missing: MAG@0.599/1.\n* The base" in text
 
 
 def test_an_empty_study_has_a_page_without_figures(page):

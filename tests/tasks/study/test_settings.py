@@ -1,3 +1,5 @@
+import pytest
+
 from mixmatch.config import RunConfig
 from tasks.study.settings import Difference, first_difference, result_digest, result_settings
 
@@ -52,6 +54,13 @@ def test_the_place_of_a_known_data_set_does_not_matter():
     assert settings(data=elsewhere) == settings(data={"name": "fashion_mnist"})
 
 
-def test_a_registered_checkpoint_stays_as_it_is():
-    model = {"architecture": "resnet18", "checkpoint": "models:/digits@champion"}
-    assert settings(model=model)["model"]["checkpoint"] == "models:/digits@champion"
+@pytest.mark.parametrize("source", ["models:/digits@champion", "runs:/a1/model", "timm", None])
+def test_a_checkpoint_that_is_no_file_stays_as_it_is(source):
+    model = {"architecture": "resnet18", "checkpoint": source}
+    assert settings(model=model)["model"]["checkpoint"] == source
+
+
+@pytest.mark.parametrize("place", ["timm_weights/best.pt", "/timm/best.pt", "models/best.pt"])
+def test_a_file_in_a_folder_that_looks_like_a_source_is_a_file(place):
+    model = {"architecture": "resnet18", "checkpoint": place}
+    assert settings(model=model)["model"]["checkpoint"] == "best.pt"

@@ -1,14 +1,17 @@
 import math
 import random
 
+import numpy as np
 import pytest
 
+from mixmatch.pareto import TradeOff, front_shares
+from tasks.study.intervals import wilson_of_mean
 from tasks.study.tables import make_tables
 
 
 @pytest.fixture
 def tables(study_rows):
-    return make_tables(study_rows)
+    return make_tables(study_rows, wants_dense=True)
 
 
 def summary_of(tables, label):
@@ -19,7 +22,7 @@ def summary_of(tables, label):
 def test_configurations_stand_in_one_order_whatever_that_of_the_rows(study_rows, tables):
     shuffled = list(study_rows)
     random.Random(0).shuffle(shuffled)
-    assert make_tables(shuffled) == tables
+    assert make_tables(shuffled, wants_dense=True) == tables
     assert [row.label for row in tables.summary] == [
         "base",
         "dense",
@@ -34,11 +37,8 @@ def test_seeds_become_mean_deviation_interval_and_all_values(tables):
     assert (row.num_results, row.seeds) == (2, (0, 1))
     assert (row.test_mean, row.test_values) == (0.85, (0.8, 0.9))
     assert row.test_deviation == pytest.approx(math.sqrt(0.005))  # rounding of 0.9 - 0.8
-    # Wilson, 17 of 20: R, binom::binom.confint(17, 20, method = "wilson").
-    assert (row.test_low, row.test_high) == (
-        pytest.approx(0.6396, abs=1e-4),
-        pytest.approx(0.9476, abs=1e-4),
-    )
+    # Ten images, however many seeds: Wilson at 8.5 of 10.
+    assert (row.test_low, row.test_high) == wilson_of_mean(0.85, 10)
     assert (row.sparsity, row.bytes, row.seconds, row.cpu_seconds) == (0.6, 1700, 20.0, 30.0)
 
 
@@ -86,24 +86,26 @@ def test_a_rival_at_another_sparsity_is_not_compared(study_rows):
         row.model_copy(update={"asked_sparsity": 0.597}) if row.kind == "rival" else row
         for row in study_rows
     ]
-    assert make_tables(moved).comparisons == ()
+    assert make_tables(moved, wants_dense=True).comparisons == ()
 
 
 def test_only_seeds_that_both_have_are_compared(study_rows):
-    (row,) = make_tables([x for x in study_rows if x.label != "MAG@0.599/0"]).comparisons
+    (row,) = make_tables(
+        [x for x in study_rows if x.label != "MAG@0.599/0"], wants_dense=True
+    ).comparisons
     assert row.seeds == (1,)
     assert (row.test, row.rival_test) == (0.9, 0.5)
     rows = [x for x in study_rows if x.label not in {"MAG@0.599/0", "balanced/magnitude/1"}]
-    assert make_tables(rows).comparisons == ()
+    assert make_tables(rows, wants_dense=True).comparisons == ()
 
 
 def test_fronts_are_areas_above_the_stated_reference(tables):
     family, rival = tables.fronts
     assert (family.name, family.num_points, family.num_on_front) == ("family", 2, 2)
-    # (0.6, 0.85) above (0.5, 0.7): 0.1 x 0.15; (0.9, 0.55) is below the reference.
-    assert family.hypervolume_test == pytest.approx(0.015, abs=1e-15)
+    # (0.6, 0.85) above (0, 0.7): 0.6 x 0.15; (0.9, 0.55) is below the reference.
+    assert family.hypervolume_test == pytest.approx(0.09, abs=1e-15)
     assert (rival.name, rival.hypervolume_test) == ("MAG", 0.0)
-    assert family.reference_sparsity == 0.5
+    assert family.reference_sparsity == 0.0
     assert family.reference_test == pytest.approx(0.7, abs=1e-15)
 
 
@@ -113,7 +115,7 @@ def test_several_criteria_have_a_front_each(study_rows):
         for row in study_rows
         if row.kind == "family"
     ]
-    names = [front.name for front in make_tables([*study_rows, *more]).fronts]
+    names = [front.name for front in make_tables([*study_rows, *more], wants_dense=True).fronts]
     assert names == ["family", "family/magnitude", "family/product", "MAG"]
 
 
@@ -123,15 +125,43 @@ def test_rows_of_two_bases_are_counted_and_each_drop_is_against_its_own(study_ro
         row.model_copy(update=other) if row.label == "balanced/magnitude/1" else row
         for row in study_rows
     ]
-    row = summary_of(make_tables(rows), "balanced/magnitude")
+    row = summary_of(make_tables(rows, wants_dense=True), "balanced/magnitude")
     assert (row.num_bases, row.drop, row.reference) == (2, None, None)
     rows.append(study_rows[0].model_copy(update=other))
-    row = summary_of(make_tables(rows), "balanced/magnitude")
+    assert summary_of(make_tables(rows, wants_dense=True), "balanced/magnitude").drop is None
+    row = summary_of(make_tables(rows, wants_dense=False), "balanced/magnitude")
     # References 0.85 (control of the first base) and 0.8 (the second base itself).
     assert row.drop == pytest.approx(0.825 - 0.85, abs=1e-15)
     assert row.reference is None
 
 
 def test_no_rows_give_empty_tables():
-    tables = make_tables([])
+    tables = make_tables([], wants_dense=True)
     assert (tables.summary, tables.comparisons, tables.fronts) == ((), (), ())
+
+
+def test_a_family_below_half_sparsity_has_an_area(study_rows):
+    rows = [
+        row.model_copy(update={"num_nonzero": 700}) if row.name == "balanced" else row
+        for row in study_rows
+    ]
+    family = make_tables(rows, wants_dense=True).fronts[0]
+    assert family.hypervolume_test == pytest.approx(0.3 * 0.15, abs=1e-15)
+
+
+def test_ties_of_three_seeds_are_ties_in_every_resample(make_row):
+    # The denser one is ahead where images 0 and 1 are drawn more often than 2 and 3. Where they are
+    # drawn equally often it ties, which sums of thirds do not show.
+    sparse, dense = (0, 1, 3, 2), (2, 3, 1, 0)
+    rows = []
+    for seed in range(3):
+        for name, counts, num_nonzero in (("aggressive", sparse, 100), ("balanced", dense, 400)):
+            right = "".join("1" if seed < count else "0" for count in counts)
+            more = {"num_nonzero": num_nonzero, "seed": seed, "validation": right}
+            rows.append(make_row("family", name, "1100", **more))
+    tables = make_tables(rows, wants_dense=False)
+    points = [TradeOff("sparse", 0.9, 0.5), TradeOff("dense", 0.6, 0.5)]
+    expected = front_shares(points, np.array([sparse, dense]))
+    found = [summary_of(tables, f"{x}/magnitude") for x in ("aggressive", "balanced")]
+    assert [row.front_share for row in found] == expected == [1.0, 0.288]
+    assert [row.on_front for row in found] == [True, False]
