@@ -92,7 +92,7 @@ class RunConfig(Settings):
         (0,), min_length=1, description="Batch order and augmentation of fine-tuning."
     )
     compare: tuple[RivalName, ...] = Field(
-        (), description="Rivals that get the same fine-tuning, data and seeds."
+        (), description="Rivals: same base, data and seeds, max_epochs of fine-tuning each."
     )
     compare_sparsities: tuple[OpenFraction, ...] | None = Field(
         None, min_length=1, description="null: those that the family reaches."

@@ -33,10 +33,17 @@ ARCHITECTURES = {
 def test_a_whole_compression_registers_exactly_the_zeros_that_it_claims(server_site, architecture):
     config = parse_run_config(
         {
-            "data": {"name": "digits", "image_size": 32, "train_limit": 64},
+            "data": {
+                "name": "digits",
+                "image_size": 32,
+                "train_limit": 64,
+                "validation_fraction": 0.05,
+                "test_fraction": 0.05,
+            },
             "model": {"architecture": architecture, "train": {"epochs": 1, "batch_size": 32}},
             "calibration_fraction": 0.25,
             "calibration_batch": 8,
+            "ranges": {"baselines": ["GraSP"]},  # the only one with a Hessian
             "strategies": ["aggressive"],
             "fine_tune": {"max_epochs": 0, "batch_norm_images": 32},
             "engine": {"workers": 1},

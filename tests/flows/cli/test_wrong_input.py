@@ -12,7 +12,8 @@ import pytest
 MINIMAL = "data: {name: digits}\nmodel: {architecture: resnet18}\n"
 KNOWN_SETTINGS = (
     "name, seed, data, model, criteria, calibration_fraction, calibration_batch, ranges, "
-    "strategies, fine_tune, seeds, register, engine, store"
+    "strategies, target_sparsity, fine_tune, seeds, compare, compare_sparsities, register, engine, "
+    "store"
 )
 
 
@@ -48,13 +49,13 @@ CASES = [
     Case(
         "an unknown key in a section",
         "{}/run.yaml: fine_tune.epochs is not a setting; known here: optimizer, learning_rate, "
-        "weight_decay, max_epochs, patience, batch_size, batch_norm_images.",
+        "weight_decay, max_epochs, patience, batch_size, batch_norm_images, order, distill, "
+        "budget.",
         text=MINIMAL + "fine_tune: {epochs: 3}\n",
     ),
     Case(
         "a sparsity in percent",
-        "{}/run.yaml: ranges.targets (entry 1) must be a fraction in [0, 1], got 70 (70 % is "
-        "written 0.7).",
+        "{}/run.yaml: ranges.targets must be a fraction in [0, 1], got 70 (70 % is written 0.7).",
         text=MINIMAL + "ranges: {targets: [70]}\n",
     ),
     Case(
