@@ -21,11 +21,11 @@ ARCHITECTURES = {
     "swin_tiny_patch4_window7_224": 27_506_020,
     "vit_tiny_patch16_224": 5_489_482,
     "deit_tiny_patch16_224": 5_489_482,
-    "convnext_atto": 3_376_010,
+    "convnext_atto": 3_377_730,
     "mobilenetv3_small_100": 1_528_106,
     "efficientnet_b0": 4_020_358,
-    "regnetx_002": 2_318_378,
-    "tests.flows.own_network:build": 24_554,
+    "regnetx_002": 2_319_482,
+    "tests.flows.own_network:build": 24_586,
 }
 
 
