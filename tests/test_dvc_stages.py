@@ -34,6 +34,9 @@ FIRST_READER = {
     "calibration_batch": "plan",
     "ranges": "plan",
     "strategies": "plan",
+    "target_sparsity": "plan",
+    "compare": "plan",
+    "compare_sparsities": "plan",
     "criteria": "plan",  # a plan says what a run costs
     "fine_tune": "plan",
     "seeds": "plan",

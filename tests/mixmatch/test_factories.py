@@ -109,11 +109,14 @@ def test_a_factory_for_a_known_name_is_refused():
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (lambda: 3, r"does not take 32 x 32 x 3 images: it must return a torch.nn.Module, got int"),
+        (
+            lambda: 3,
+            r"could not be built for 32 x 32 x 3 images: it must return a torch.nn.Module, got int",
+        ),
         (lambda: Small(9, 3), r"one image must give \(1, 10\) outputs, got \(1, 9\)"),
-        (lambda: nn.LSTM(32, 4), r"does not take 32 x 32 x 3 images: "),
+        (lambda: nn.LSTM(32, 4), r"could not be built for 32 x 32 x 3 images: "),
         (Pair, r"it must give a tensor of class scores, got tuple\.$"),
-        (lambda: 1 / 0, r"nets.small:build does not take .*: division by zero\.$"),
+        (lambda: 1 / 0, r"nets.small:build could not be built for .*: division by zero\.$"),
     ],
 )
 def test_what_a_factory_may_not_do_is_one_sentence(factory, message):

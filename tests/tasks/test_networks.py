@@ -1,3 +1,4 @@
+import hashlib
 import sys
 
 import pytest
@@ -38,7 +39,7 @@ def spec(tmp_path, monkeypatch):
         mean=(0.5,),
         std=(0.25,),
         classes=("a", "b"),
-        code_digest=None,
+        code_digest=hashlib.sha256(SOURCE.encode()).hexdigest(),
     )
 
 

@@ -97,7 +97,7 @@ class TestSteps:
 
     def test_plan_prints_ranges_strategies_and_cost(self, mixmatch, run_file):
         result = mixmatch("plan", run_file, "--set", "fine_tune.max_epochs=2")
-        assert "1 trainings x 1,220 images x 2 epochs = 2,440 image passes" in result.stdout
+        assert "1 trainings of 1,220 images, 2 epochs each; 2,440 image passes" in result.stdout
 
     def test_plan_prints_json(self, mixmatch, run_file):
         plan = json.loads(mixmatch("plan", run_file, "--json").stdout)
