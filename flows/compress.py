@@ -33,7 +33,7 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
     watch.on_stage("inputs", "data set, checkpoint, network")
     inputs = locate_inputs(config, site)
     check_inputs(config, inputs, site)
-    with services(site, watch):
+    with services(site, watch, load="flows.family"):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
         summary = run_family_flow(config, site, inputs, watch)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from flows.server import begin_server
 from flows.watch import Watch
@@ -10,17 +11,20 @@ from tasks.tracking import connect
 
 
 @contextmanager
-def services(site: Site, watch: Watch) -> Iterator[None]:
+def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
     """Have the servers up for the body; afterwards every task run is in a final state.
+
+    Args:
+        site: workspace and store.
+        watch: is told what happens.
+        load: module that the body needs; the server takes seconds to start, and so does loading it.
 
     Raises:
         ServiceError: a server does not answer.
     """
     watch.on_stage("services", "Prefect's server, MLflow's database")
     with begin_server(site.open_workspace()) as server:
-        # The server takes seconds to start, and so does this.
-        import flows.session  # noqa: PLC0415, F401  Prefect and torch
-
+        import_module(load)
         connect(site)
         server.wait()
         try:

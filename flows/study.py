@@ -78,7 +78,7 @@ def _work(config: RunConfig, site: Site, progress: _Progress, watch: Watch) -> N
     watch.on_stage("inputs", "data set, checkpoint, network")
     inputs = locate_inputs(config, site)
     check_inputs(config, inputs, site)
-    with services(site, watch):
+    with services(site, watch, load="flows.stages"):
         from flows.session import run_flow  # noqa: PLC0415  Prefect and torch
 
         def body(session: "Session") -> None:
