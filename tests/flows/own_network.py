@@ -16,7 +16,7 @@ class Residual(nn.Module):
         return images + self.second(self.norm(self.first(images)).relu())
 
 
-def build(num_classes: int, in_chans: int, width: int = 32) -> nn.Module:
+def build(num_classes: int, in_chans: int, width: int = 64) -> nn.Module:
     """Return the network with so many outputs and input channels."""
     return nn.Sequential(
         nn.Conv2d(in_chans, width, 3, stride=2, padding=1),

@@ -25,7 +25,7 @@ ARCHITECTURES = {
     "mobilenetv3_small_100": 1_528_106,
     "efficientnet_b0": 4_020_358,
     "regnetx_002": 2_319_482,
-    "tests.flows.own_network:build": 24_586,
+    "tests.flows.own_network:build": 86_026,
 }
 
 
