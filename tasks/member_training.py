@@ -5,19 +5,24 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.digests import json_digest
 from mixmatch.distillation import Distillation
 from mixmatch.evaluation import evaluate
 from mixmatch.execution import autocast_of, fast_training
 from mixmatch.finetune import fine_tune
-from mixmatch.images import Batches, ImageSet, ordered_batches, shuffled_batches
+from mixmatch.images import ImageSet, ordered_batches, shuffled_batches
 from mixmatch.masks import Masks
 from mixmatch.optimizers import make_optimizer
 from mixmatch.records import Accuracy, EpochRecord
 from mixmatch.training import BatchLoss, cross_entropy
 from tasks.jobs import MemberJob
-from tasks.networks import EVALUATION_BATCH, open_network, open_split, preprocessing_of
+from tasks.networks import (
+    EVALUATION_BATCH,
+    open_network,
+    open_split,
+    preprocessing_of,
+    reestimated_,
+)
 from tasks.store import Store
 from tasks.watched import WatchedTraining, num_batches
 
@@ -86,7 +91,9 @@ class Bench:
         """
         after_mask = self._evaluate(model, self.validation)
         after_batch_norm = after_mask
-        if self._reestimated(model):
+        job = self.job
+        num_images = job.fine_tune.batch_norm_images
+        if reestimated_(model, self.train, job.spec, job.execution, num_images):
             after_batch_norm = self._evaluate(model, self.validation)
         validation, epochs, best_epoch = after_batch_norm, tuple[EpochRecord, ...](), -1
         if self.job.fine_tune.max_epochs:
@@ -96,17 +103,8 @@ class Bench:
 
     def _evaluate(self, model: nn.Module, images: ImageSet) -> Accuracy:
         """Return the accuracy of ``model`` in the job's one precision and memory format."""
-        return evaluate(model, self._in_order(images), autocast=autocast_of(self.job.execution))
-
-    def _reestimated(self, model: nn.Module) -> bool:
-        """Re-estimate batch-norm statistics; say whether there were any to re-estimate."""
-        num_images = min(self.job.fine_tune.batch_norm_images, len(self.train))
-        if not num_images or not has_batch_norm(model):
-            return False
-        images = ImageSet(self.train.images[:num_images], self.train.labels[:num_images])
-        autocast = autocast_of(self.job.execution)
-        reestimate_batch_norm_(model, self._in_order(images), autocast=autocast)
-        return True
+        batches = ordered_batches(images, preprocessing_of(self.job.spec), EVALUATION_BATCH)
+        return evaluate(model, batches, autocast=autocast_of(self.job.execution))
 
     def _trained(
         self, model: nn.Module, masks: Masks, watched: WatchedTraining
@@ -141,9 +139,6 @@ class Bench:
                 on_epoch=watched.epoch_done,
             )
         return measured[result.best_epoch], result.epochs, result.best_epoch
-
-    def _in_order(self, images: ImageSet) -> Batches:
-        return ordered_batches(images, preprocessing_of(self.job.spec), EVALUATION_BATCH)
 
 
 def _loss_of(job: MemberJob, store: Store) -> BatchLoss:

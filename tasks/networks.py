@@ -4,10 +4,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.checkpoints import load_state_, read_state
-from mixmatch.images import ImageSet, Preprocessing
+from mixmatch.execution import autocast_of
+from mixmatch.images import ImageSet, Preprocessing, ordered_batches
 from mixmatch.models import build_model
-from mixmatch.records import Artifact, ModelSpec
+from mixmatch.records import Artifact, Execution, ModelSpec
 from mixmatch.signals import Signals
 from tasks.factory import factory_of
 from tasks.fetch import load_split
@@ -47,6 +49,27 @@ def open_split(store: Store, data: Artifact, split: str, device: str) -> ImageSe
 def preprocessing_of(spec: ModelSpec) -> Preprocessing:
     """Return the preprocessing that ``spec`` was trained with."""
     return Preprocessing(spec.mean, spec.std)
+
+
+def reestimated_(
+    model: nn.Module, images: ImageSet, spec: ModelSpec, execution: Execution, num_images: int
+) -> bool:
+    """Re-estimate batch-norm statistics in place; say whether there were any to re-estimate.
+
+    Args:
+        model: on the device of ``images``.
+        images: of training, unaugmented; the first ``num_images`` of them are read.
+        spec: how the network is fed.
+        execution: how arithmetic is done.
+        num_images: 0 leaves the statistics as they are.
+    """
+    num_images = min(num_images, len(images))
+    if not num_images or not has_batch_norm(model):
+        return False
+    first = ImageSet(images.images[:num_images], images.labels[:num_images])
+    batches = ordered_batches(first, preprocessing_of(spec), EVALUATION_BATCH)
+    reestimate_batch_norm_(model, batches, autocast=autocast_of(execution))
+    return True
 
 
 def open_signals(store: Store, *parts: Artifact | None) -> Signals:

@@ -6,11 +6,10 @@ import time
 import torch
 
 from mixmatch.auto_targets import Trial, choose_targets
-from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.criteria import score
 from mixmatch.evaluation import evaluate
 from mixmatch.execution import autocast_of, computing
-from mixmatch.images import Batches, ImageSet, ordered_batches
+from mixmatch.images import ordered_batches
 from mixmatch.layers import weights_of
 from mixmatch.masks import apply_masks_, keep_masks
 from mixmatch.observation import observe, ranges_from
@@ -24,6 +23,7 @@ from tasks.networks import (
     open_signals,
     open_split,
     preprocessing_of,
+    reestimated_,
 )
 from tasks.plan import layers_of
 from tasks.site import Site
@@ -43,7 +43,7 @@ class _Trials:
     """The base network, pruned in one way after the other."""
 
     def __init__(self, job: TargetsJob, store: Store, device: torch.device) -> None:
-        self._job, self._autocast = job, autocast_of(job.execution)
+        self._job = job
         self._model = open_network(store, job.base, job.spec)
         self._layers = layers_of(self._model, job.roles)
         # Copies: the network's own weights are masked, and may move to another device.
@@ -79,17 +79,11 @@ class _Trials:
         apply_masks_(
             self._model, {k: mask.to(self._train.labels.device) for k, mask in masks.items()}
         )
-        self._reestimate_()
+        num_images = self._job.batch_norm_images
+        reestimated_(self._model, self._train, self._job.spec, self._job.execution, num_images)
         return Trial.against(self._base, self._evaluate(), planned.sparsity)
 
-    def _reestimate_(self) -> None:
-        num_images = min(self._job.batch_norm_images, len(self._train))
-        if num_images and has_batch_norm(self._model):
-            images = ImageSet(self._train.images[:num_images], self._train.labels[:num_images])
-            reestimate_batch_norm_(self._model, self._in_order(images), autocast=self._autocast)
-
     def _evaluate(self) -> Accuracy:
-        return evaluate(self._model, self._in_order(self._validation), autocast=self._autocast)
-
-    def _in_order(self, images: ImageSet) -> Batches:
-        return ordered_batches(images, preprocessing_of(self._job.spec), EVALUATION_BATCH)
+        prepare = preprocessing_of(self._job.spec)
+        batches = ordered_batches(self._validation, prepare, EVALUATION_BATCH)
+        return evaluate(self._model, batches, autocast=autocast_of(self._job.execution))
