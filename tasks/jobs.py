@@ -15,9 +15,12 @@ from mixmatch.records import (
     BaseRecord,
     DataRecord,
     Execution,
+    HostRecord,
+    LatencyRecord,
     MemberRecord,
     ModelSpec,
     PlanRecord,
+    QuantizedRecord,
     Record,
     RivalsRecord,
     SensitivityRecord,
@@ -265,6 +268,50 @@ class MemberJob(Job):
         stated = super().inputs
         of_one = self.fine_tune.model_dump(mode="json", exclude_none=True, exclude=_OF_THE_FAMILY)
         return {**stated, "fine_tune": of_one}
+
+
+class QuantizeJob(Job):
+    """Round a finished member's weights to int8, evaluate it again, and write its file.
+
+    Attributes:
+        member: packed file of the member.
+        data: the data set.
+        spec: how to build the network and feed it.
+        execution: how arithmetic is done; that of the member.
+    """
+
+    step: ClassVar[str] = "quantize"
+    kind: ClassVar[type[Record]] = QuantizedRecord
+
+    member: Artifact
+    data: Artifact
+    spec: ModelSpec
+    execution: Execution
+
+
+class LatencyJob(Job):
+    """Measure how long the base and some members take on this machine.
+
+    Attributes:
+        base: weights of the base network.
+        members: packed files, in the order of the family.
+        data: the data set: its calibration images calibrate, and are what is timed.
+        spec: how to build the networks and feed them.
+        batches: numbers of images at once.
+        threads: that each network may use.
+        host: where; another machine measures anew.
+    """
+
+    step: ClassVar[str] = "latency"
+    kind: ClassVar[type[Record]] = LatencyRecord
+
+    base: Artifact
+    members: tuple[Artifact, ...]
+    data: Artifact
+    spec: ModelSpec
+    batches: tuple[int, ...]
+    threads: int
+    host: HostRecord
 
 
 # Settings of the fine_tune section that no single member reads.

@@ -97,6 +97,12 @@ class RunConfig(Settings):
     compare_sparsities: tuple[OpenFraction, ...] | None = Field(
         None, min_length=1, description="null: those that the family reaches."
     )
+    quantize: Literal["none", "front", "all"] = Field(
+        "front", description="Whose int8 file is written and evaluated; front: either front's."
+    )
+    latency: Literal["none", "front"] = Field(
+        "front", description="Whose latency is measured here, beside the base's; none: nobody's."
+    )
     register_: RegisterSettings = Field(RegisterSettings(), alias="register")
     engine: EngineSettings = EngineSettings()
     store: str | None = Field(None, description="Artifact folder; null: inside the workspace.")

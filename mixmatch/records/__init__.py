@@ -4,6 +4,7 @@ A record names big things by digest and never holds a tensor. Records are stored
 ``SCHEMA_VERSION``; raise it when a field changes its meaning.
 """
 
+from mixmatch.records.deployment import HostRecord, LatencyRecord, QuantizedRecord, Timing
 from mixmatch.records.families import (
     EpochRecord,
     FamilyRecord,
@@ -33,12 +34,15 @@ __all__ = [
     "EpochRecord",
     "Execution",
     "FamilyRecord",
+    "HostRecord",
+    "LatencyRecord",
     "LayerRecord",
     "MemberRecord",
     "ModelSpec",
     "ObservationRecord",
     "PlanRecord",
     "ProbeRecord",
+    "QuantizedRecord",
     "Record",
     "Result",
     "RivalPlan",
@@ -47,4 +51,5 @@ __all__ = [
     "SensitivityRecord",
     "StrategyRecord",
     "TargetsRecord",
+    "Timing",
 ]

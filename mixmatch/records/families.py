@@ -1,5 +1,6 @@
 """What came out: members, results, the family."""
 
+from mixmatch.records.deployment import LatencyRecord, QuantizedRecord
 from mixmatch.records.inputs import BaseRecord
 from mixmatch.records.record import Accuracy, Artifact, Record
 
@@ -78,6 +79,8 @@ class Result(Record):
         mean_validation: validation accuracy of its configuration, the mean over seeds, a fraction.
         front_share: share of bootstrap resamples of the validation images in which it is.
         key: digest of the job's inputs.
+        on_size_front: whether it is Pareto-optimal over (validation accuracy, bytes on disk).
+        int8: the same network with int8 weights; None where that was not asked for.
     """
 
     strategy: str
@@ -91,6 +94,8 @@ class Result(Record):
     mean_validation: float
     front_share: float
     key: str
+    on_size_front: bool = False
+    int8: QuantizedRecord | None = None
 
 
 class RivalResult(Record):
@@ -124,6 +129,7 @@ class FamilyRecord(Record):
         results: one per distinct configuration, criterion and seed, in the order of the plan.
         failed: label of each member that failed, with its reason.
         rivals: those that ``compare`` asked for and that finished, in the order asked.
+        latency: of the base and of the members on a front; None where it was not asked for.
     """
 
     name: str
@@ -131,3 +137,4 @@ class FamilyRecord(Record):
     results: tuple[Result, ...]
     failed: dict[str, str]
     rivals: tuple[RivalResult, ...] = ()
+    latency: LatencyRecord | None = None
