@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flows.members import Computed, compute
+from flows.members import ComputedMembers, compute
 from flows.session import Session
 from mixmatch.halving import rungs
 from tasks.family import hopeful
@@ -12,7 +12,7 @@ from tasks.members import Member, Prepared, continued, untrained
 
 def compute_within_budget(
     session: Session, prepared: Prepared, epochs: int
-) -> tuple[tuple[Member, ...], Computed]:
+) -> tuple[tuple[Member, ...], ComputedMembers]:
     """Spend ``epochs`` per seed where they can still change the front.
 
     Returns:
@@ -30,7 +30,7 @@ def _halve(
     session: Session,
     prepared: Prepared,
     family: Sequence[Member],
-    done: Computed,
+    done: ComputedMembers,
     *,
     epochs: int,
     seed: int,
@@ -55,7 +55,7 @@ def _halve(
     return list(best.values())
 
 
-def _is_no_worse(later: Member, earlier: Member, done: Computed) -> bool:
+def _is_no_worse(later: Member, earlier: Member, done: ComputedMembers) -> bool:
     """Compare two rounds of one configuration on validation; of equal ones the later stays."""
     now, before = (done.records[x.job.key].validation.num_correct for x in (later, earlier))
     return now >= before

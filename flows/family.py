@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from flows.budget import compute_within_budget
+from flows.deployment import deploy
 from flows.inputs import Inputs
-from flows.members import Computed, compute
+from flows.members import ComputedMembers, compute
 from flows.session import Session, run_flow
 from flows.stages import prepare
 from flows.steps import as_effect
@@ -68,7 +69,7 @@ def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch)
 
 def compute_family(
     session: Session, prepared: Prepared, beside: Sequence[Asked] = ()
-) -> tuple[tuple[Member, ...], tuple[RivalMember, ...], Computed]:
+) -> tuple[tuple[Member, ...], tuple[RivalMember, ...], ComputedMembers]:
     """Compute family and rivals, side by side; what the store holds is taken from there."""
     asked, budget = rivals(session.config, prepared), session.config.fine_tune.budget
     if budget is not None:
@@ -112,30 +113,29 @@ def _known(config: RunConfig, prepared: Prepared) -> tuple[Asked, ...]:
 
 
 def _make(session: Session, prepared: Prepared) -> _Product:
-    """Compute everything and find the front; reference rankings only illustrate the report."""
+    """Compute everything, find the fronts, deploy them; references only illustrate the report."""
     lines = references(session.config, prepared)
     family, asked, done = compute_family(session, prepared, lines)
     missing = {line.label: done.failed.pop(line.label, None) for line in lines}
-    return _Product(
-        assemble(
-            session.config.run_name,
-            prepared.base,
-            family,
-            done.records,
-            cached=frozenset(done.cached),
-            failed=done.failed,
-            rivals=asked,
-        ),
-        _accuracies(lines, done),
-        tuple(
-            f"The reference line {label} is missing in the report: {reason}"
-            for label, reason in missing.items()
-            if reason is not None
-        ),
+    assembled = assemble(
+        session.config.run_name,
+        prepared.base,
+        family,
+        done.records,
+        cached=frozenset(done.cached),
+        failed=done.failed,
+        rivals=asked,
     )
+    deployed, warnings = deploy(session, prepared.data, assembled)
+    without_line = tuple(
+        f"The reference line {label} is missing in the report: {reason}"
+        for label, reason in missing.items()
+        if reason is not None
+    )
+    return _Product(deployed, _accuracies(lines, done), (*without_line, *warnings))
 
 
-def _accuracies(lines: Sequence[Member], done: Computed) -> dict[str, float]:
+def _accuracies(lines: Sequence[Member], done: ComputedMembers) -> dict[str, float]:
     """Return the test accuracies of the finished reference rankings, by name."""
     return {
         f"{line.strategy}, not fine-tuned": done.records[line.job.key].test.value

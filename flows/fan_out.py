@@ -17,8 +17,8 @@ from prefect_dask.task_runners import PrefectDaskFuture
 
 from flows.cluster import dask_runner, num_workers
 from flows.settling import settle_known
+from flows.steps import sentence_of
 from mixmatch.config import EngineSettings
-from mixmatch.errors import MixMatchError
 from mixmatch.records import Record
 from tasks.jobs import Job
 from tasks.site import Site
@@ -130,7 +130,7 @@ def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str,
         try:
             state: State = in_dask.result()
         except Exception as error:
-            states[future.task_run_id], lost[label] = None, _sentence(error)
+            states[future.task_run_id], lost[label] = None, sentence_of(error)
             continue
         in_dask.release()  # or Dask computes it again if this worker dies later
         states[future.task_run_id] = state
@@ -139,7 +139,7 @@ def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str,
             continue
         result = state.result(raise_on_failure=False)
         if not isinstance(result, Record):
-            outcome.failures[label] = _sentence(result)
+            outcome.failures[label] = sentence_of(result)
             continue
         outcome.records[label] = result
         if work.on_record is not None:
@@ -207,8 +207,3 @@ def _fail_followers(work: _Work, waiting: dict[str, Job], outcome: FanOutcome) -
 def _is_accelerated(jobs: Mapping[str, Job]) -> bool:
     executions = (getattr(job, "execution", None) for job in jobs.values())
     return any(execution is not None and execution.device != "cpu" for execution in executions)
-
-
-def _sentence(error: object) -> str:
-    """Say what went wrong; our own errors are sentences already."""
-    return str(error) if isinstance(error, MixMatchError) else f"{type(error).__name__}: {error}"

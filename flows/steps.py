@@ -12,6 +12,7 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
+from mixmatch.errors import MixMatchError
 from mixmatch.records import Record
 from tasks.jobs import Job
 from tasks.site import Site
@@ -55,6 +56,11 @@ def as_effect(function: Callable[..., T]) -> Task[..., T]:
     """
     name = function.__name__.replace("_", "-")
     return Task(fn=function, name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0)
+
+
+def sentence_of(error: object) -> str:
+    """Say why a step failed; our own errors are sentences already."""
+    return str(error) if isinstance(error, MixMatchError) else f"{type(error).__name__}: {error}"
 
 
 def _results(site: Site) -> Path:

@@ -41,7 +41,8 @@ class _Progress:
 def study(config: RunConfig, site: Site, results: Path, *, watch: Watch) -> StudySummary:
     """Compute what the folder ``results`` lacks, then write its tables, figures and page.
 
-    A study whose rows are complete needs neither the workspace nor the network.
+    A study whose rows are complete needs neither the workspace nor the network. None of its results
+    is rounded to int8 or timed: the settings ``quantize`` and ``latency`` are for a run's fronts.
 
     Args:
         config: the run file.

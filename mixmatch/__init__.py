@@ -41,14 +41,22 @@ if TYPE_CHECKING:
     from mixmatch.observation import observe as observe
     from mixmatch.observation import ranges_from as ranges_from
     from mixmatch.optimizers import make_optimizer as make_optimizer
+    from mixmatch.packed import PackedFile as PackedFile
+    from mixmatch.packed import PackedHeader as PackedHeader
     from mixmatch.packed import load_packed as load_packed
+    from mixmatch.packed import read_header as read_header
     from mixmatch.packed import read_packed as read_packed
     from mixmatch.packed import save_packed as save_packed
+    from mixmatch.packed import save_packed_state as save_packed_state
     from mixmatch.pareto import TradeOff as TradeOff
     from mixmatch.pareto import front_shares as front_shares
     from mixmatch.pareto import on_front as on_front
     from mixmatch.pareto import on_size_front as on_size_front
     from mixmatch.pareto import pareto_front as pareto_front
+    from mixmatch.quantization import VALUE_KINDS as VALUE_KINDS
+    from mixmatch.quantization import dequantize as dequantize
+    from mixmatch.quantization import quantize as quantize
+    from mixmatch.quantization import round_weights_ as round_weights_
     from mixmatch.ranges import SparsityRange as SparsityRange
     from mixmatch.ranges import constrained_ranges as constrained_ranges
     from mixmatch.ranges import observed_ranges as observed_ranges
@@ -57,8 +65,11 @@ if TYPE_CHECKING:
     from mixmatch.rivals import rival_scores as rival_scores
     from mixmatch.signals import Signals as Signals
     from mixmatch.signals import measure_signals as measure_signals
+    from mixmatch.sparse_linear import SparseLinear as SparseLinear
+    from mixmatch.sparse_linear import sparsify_linears_ as sparsify_linears_
     from mixmatch.statistics import hypervolume as hypervolume
     from mixmatch.statistics import paired_bootstrap as paired_bootstrap
+    from mixmatch.statistics import paired_loss as paired_loss
     from mixmatch.statistics import spread as spread
     from mixmatch.strategies import METHOD_TEN as METHOD_TEN
     from mixmatch.strategies import STRATEGIES as STRATEGIES
@@ -74,17 +85,22 @@ _HOME = {
     "STRATEGIES": "strategies",
     "Distillation": "distillation",
     "ImageSet": "images",
+    "PackedFile": "packed",
+    "PackedHeader": "packed",
     "Preprocessing": "images",
     "Rung": "halving",
     "Signals": "signals",
+    "SparseLinear": "sparse_linear",
     "SparsityRange": "ranges",
     "TradeOff": "pareto",
+    "VALUE_KINDS": "quantization",
     "apply_masks_": "masks",
     "baseline_scores": "baselines",
     "build_model": "models",
     "constrained_ranges": "ranges",
     "count_nonzero": "masks",
     "cross_entropy": "training",
+    "dequantize": "quantization",
     "distillation_loss": "distillation",
     "evaluate": "evaluation",
     "fine_tune": "finetune",
@@ -103,20 +119,26 @@ _HOME = {
     "on_size_front": "pareto",
     "ordered_batches": "images",
     "paired_bootstrap": "statistics",
+    "paired_loss": "statistics",
     "pareto_front": "pareto",
     "plan": "strategies",
     "predecessors": "chains",
     "prunable_layers": "layers",
+    "quantize": "quantization",
     "ranges_from": "observation",
+    "read_header": "packed",
     "read_packed": "packed",
     "reestimate_batch_norm_": "batch_norm",
+    "round_weights_": "quantization",
     "rungs": "halving",
     "rival_num_pruned": "rivals",
     "rival_scores": "rivals",
     "save_packed": "packed",
+    "save_packed_state": "packed",
     "score": "criteria",
     "shuffled_batches": "images",
     "survivors": "halving",
+    "sparsify_linears_": "sparse_linear",
     "spread": "statistics",
     "weights_of": "layers",
     "wilson_interval": "evaluation",

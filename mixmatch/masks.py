@@ -1,18 +1,18 @@
 """Masks (phase 3): which weights of a layer go. Exact counts, stated ties, enforced in place."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mixmatch.digests import json_digest
-from mixmatch.errors import ScoreError, SparsityError, TrainingError
+from mixmatch.errors import SparsityError, TrainingError
 from mixmatch.layers import weight_of
 from mixmatch.ranges import num_to_prune
 from mixmatch.roles import PrunableLayer
+from mixmatch.selection import MOST_CUTS, Cut, Keys, find_cuts, find_levels, marks_above
 
 __all__ = [
     "MaskEnforcer",
@@ -23,6 +23,7 @@ __all__ = [
     "global_num_pruned",
     "keep_mask",
     "keep_masks",
+    "keep_masks_of",
     "mask_digest",
     "num_to_prune",
 ]
@@ -48,7 +49,7 @@ def keep_mask(scores: Tensor, num_pruned: int) -> Tensor:
         SparsityError: ``num_pruned`` is negative or exceeds the number of weights.
         ScoreError: a score is NaN or infinite.
     """
-    return _keep_mask(scores, num_pruned, "scores")
+    return _keep_masks(scores, [num_pruned], "scores")[num_pruned]
 
 
 def keep_masks(scores: Mapping[str, Tensor], num_pruned: Mapping[str, int]) -> dict[str, Tensor]:
@@ -58,9 +59,40 @@ def keep_masks(scores: Mapping[str, Tensor], num_pruned: Mapping[str, int]) -> d
         SparsityError: a count is negative or exceeds the layer's number of weights.
         ScoreError: a score is NaN or infinite; the message names the layer.
     """
+    return keep_masks_of(scores, {"": num_pruned})[""]
+
+
+def keep_masks_of(
+    scores: Mapping[str, Tensor], num_pruned: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, Tensor]]:
+    """Return ``keep_masks`` of many strategies, selected together: little more work than for one.
+
+    Strategies that prune equally many weights of a layer share one tensor, so masks are not to be
+    written to.
+
+    Args:
+        scores: by layer name; one criterion's, for all strategies.
+        num_pruned: by strategy, then by layer name: weights to prune, 0 to all.
+
+    Returns:
+        By strategy, then by layer name: the mask; the order of ``num_pruned``.
+
+    Raises:
+        SparsityError: a count is negative or exceeds the layer's number of weights.
+        ScoreError: a score is NaN or infinite; the message names the layer.
+    """
+    layers = dict.fromkeys(layer for by_layer in num_pruned.values() for layer in by_layer)
+    masks = {
+        layer: _keep_masks(
+            scores[layer],
+            {by_layer[layer] for by_layer in num_pruned.values() if layer in by_layer},
+            f"scores of layer {layer}",
+        )
+        for layer in layers
+    }
     return {
-        name: _keep_mask(scores[name], count, f"scores of layer {name}")
-        for name, count in num_pruned.items()
+        strategy: {layer: masks[layer][count] for layer, count in by_layer.items()}
+        for strategy, by_layer in num_pruned.items()
     }
 
 
@@ -70,7 +102,7 @@ def global_num_pruned(
     """Count what each layer loses when the lowest scores over all layers go.
 
     At target t exactly ``round(t * N)`` of all N weights go; ties by layer, then flat index. A
-    layer may lose all its weights. One partial sort serves all targets.
+    layer may lose all its weights. All targets are selected together, and scores are not joined.
 
     Args:
         scores: by layer name in registration order; finite, comparable between layers.
@@ -86,72 +118,54 @@ def global_num_pruned(
     for target in targets:
         if not 0.0 <= target <= 1.0:
             raise SparsityError("target", target)
-    for name, tensor in scores.items():
-        _check_finite(tensor, f"scores of layer {name}")
-    flat = {name: tensor.detach().flatten().cpu().numpy() for name, tensor in scores.items()}
-    num_weights = sum(values.size for values in flat.values())
+    num_weights = sum(tensor.numel() for tensor in scores.values())
     counts = {target: round(target * num_weights) for target in targets}
-    ordered = np.concatenate(list(flat.values()))
-    _partition_(ordered, [count - 1 for count in counts.values() if count])
+    parts = {f"scores of layer {name}": tensor for name, tensor in scores.items()}
+    found = find_cuts(parts, Keys.of(parts), (count for count in counts.values() if count))
     return {
-        target: _lost_below(flat, ordered[count - 1], count) if count else dict.fromkeys(flat, 0)
+        target: dict(zip(scores, _lost(found[count], count), strict=True))
+        if count
+        else dict.fromkeys(scores, 0)
         for target, count in counts.items()
     }
 
 
-def _keep_mask(scores: Tensor, num_pruned: int, what: str) -> Tensor:
-    if not 0 <= num_pruned <= scores.numel():
-        raise SparsityError("the share of weights to prune", num_pruned / scores.numel())
-    _check_finite(scores, what)
-    num_pruned = min(num_pruned, scores.numel() - 1)
-    if num_pruned == 0:
-        return torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
-    flat = scores.detach().flatten()
-    highest_pruned = _kth_smallest(flat, num_pruned)
-    keep = flat > highest_pruned
-    tied = (flat == highest_pruned).nonzero().flatten()
-    num_tied_kept = flat.numel() - num_pruned - int(keep.sum())
-    keep[tied[len(tied) - num_tied_kept :]] = True
-    return keep.view(scores.shape)
-
-
-def _partition_(values: NDArray[np.floating], places: Iterable[int]) -> None:
-    """Put at each of ``places`` what a sort would put there."""
-    end = values.size
-    # One by one from the top, each below the last: numpy is slower given all places at once.
-    for place in sorted(set(places), reverse=True):
-        values[:end].partition(place)
-        end = place
-
-
-def _lost_below(
-    flat: Mapping[str, NDArray[np.floating]], highest_pruned: np.floating, num_pruned: int
-) -> dict[str, int]:
-    """Count per layer the scores below a threshold, and share out the ties in layer order."""
-    lost = {name: int(np.count_nonzero(values < highest_pruned)) for name, values in flat.items()}
-    num_ties_left = num_pruned - sum(lost.values())
-    for name, values in flat.items():
-        if num_ties_left == 0:
-            break
-        taken = min(num_ties_left, int(np.count_nonzero(values == highest_pruned)))
-        lost[name] += taken
+def _lost(cut: Cut, num_pruned: int) -> list[int]:
+    """Share out a cut's ties in the order of its parts; return what each part loses."""
+    num_ties_left = num_pruned - sum(cut.num_below.values())
+    lost = []
+    for part, num_equal in cut.num_equal.items():
+        taken = min(num_ties_left, num_equal)
+        lost.append(cut.num_below[part] + taken)
         num_ties_left -= taken
     return lost
 
 
-def _kth_smallest(flat: Tensor, k: int) -> Tensor:
-    if flat.device.type == "cpu" and flat.dtype in (torch.float32, torch.float64):
-        # The same number as kthvalue, many times faster.
-        return torch.from_numpy(np.partition(flat.numpy(), k - 1)[k - 1 : k])[0]
-    return flat.kthvalue(k).values
+def _keep_masks(scores: Tensor, num_pruned: Collection[int], what: str) -> dict[int, Tensor]:
+    """Return the mask for every count."""
+    num_weights = scores.numel()
+    for count in num_pruned:
+        if not 0 <= count <= num_weights:
+            raise SparsityError("the share of weights to prune", count / num_weights)
+    parts = {what: scores}
+    keys = Keys.of(parts)
+    lowest = {count: min(count, num_weights - 1) for count in num_pruned}
+    found = find_cuts(parts, keys, (n for n in lowest.values() if n))
+    flat = scores.detach().flatten()
+    masks = {n: x.view(scores.shape) for n, x in _masks_at(flat, keys, found)}
+    if 0 in lowest.values():
+        masks[0] = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
+    return {count: masks[n] for count, n in lowest.items()}
 
 
-def _check_finite(scores: Tensor, what: str) -> None:
-    if not torch.isfinite(scores).all():
-        raise ScoreError(
-            f"The {what} must be finite to be ranked, got NaN or infinity in a tensor of shape "
-            f"{tuple(scores.shape)}."
-        )
+def _masks_at(flat: Tensor, keys: Keys, cut_at: Mapping[int, Cut]) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of scores that go at a cut, and the mask."""
+    counts = list(cut_at)
+    for start in range(0, len(counts), MOST_CUTS):
+        some = counts[start : start + MOST_CUTS]
+        staying = find_levels(flat, keys, {n: cut_at[n] for n in some})
+        for step, count in enumerate(some):
+            yield count, marks_above(staying, step)
 
 
 @torch.no_grad()

@@ -46,21 +46,12 @@ def build_model(
     _check_buildable(spec, factory)
     if pretrained:
         check_published(spec.architecture)
-    arguments = checked_arguments(spec)
-    try:
-        model = _create(spec, arguments, factory=factory)
-        output_shape = _output_shape(model, spec)
-    except Exception as error:  # constructors raise whatever goes wrong inside them
-        raise ConfigError(f"{_refusal(spec)}: {_reason(error)}.") from error
-    if output_shape != (1, spec.num_classes):
-        raise ConfigError(
-            f"{_refusal(spec)}: one image must give (1, {spec.num_classes}) outputs, "
-            f"got {output_shape}."
-        )
+    model = untried_model(spec, factory=factory)
+    check_outputs(model, spec)
     if not pretrained:
         return model
     try:
-        return _create(spec, arguments, pretrained=True)
+        return _create(spec, checked_arguments(spec), pretrained=True)
     except Exception as error:  # of the hub, the network, or a tensor that does not fit
         raise CheckpointError(
             f"timm's pretrained weights of {spec.architecture} could not be loaded: "
@@ -87,12 +78,42 @@ def state_outline(spec: ModelSpec, *, factory: Factory | None = None) -> dict[st
         with torch.random.fork_rng(devices=[]):
             state = build_model(spec, factory=factory).state_dict()
         return {name: tensor.to("meta") for name, tensor in state.items()}
+    with torch.device("meta"):
+        return dict(untried_model(spec).state_dict())
+
+
+def untried_model(spec: ModelSpec, *, factory: Factory | None = None) -> nn.Module:
+    """Build as ``build_model`` does, but run no image through: a wrong size is not found.
+
+    The caller decides on which device, and in which mode of torch, the constructor runs.
+
+    Raises:
+        ConfigError: as ``build_model``, except that the image size is not tried.
+    """
+    _check_buildable(spec, factory)
     arguments = checked_arguments(spec)
     try:
-        with torch.device("meta"):
-            return dict(_create(spec, arguments).state_dict())
+        return _create(spec, arguments, factory=factory)
     except Exception as error:  # constructors raise whatever goes wrong inside them
         raise ConfigError(f"{_refusal(spec)}: {_reason(error)}.") from error
+
+
+def check_outputs(model: nn.Module, spec: ModelSpec) -> None:
+    """Run one zero image through ``model``, on the default device; leaves it in train mode.
+
+    Raises:
+        ConfigError: the network of ``spec`` refuses the image size, or gives other outputs than
+            one score per class.
+    """
+    try:
+        output_shape = _output_shape(model, spec)
+    except Exception as error:  # layers raise whatever goes wrong inside them
+        raise ConfigError(f"{_refusal(spec)}: {_reason(error)}.") from error
+    if output_shape != (1, spec.num_classes):
+        raise ConfigError(
+            f"{_refusal(spec)}: one image must give (1, {spec.num_classes}) outputs, "
+            f"got {output_shape}."
+        )
 
 
 def pretrained_normalization(architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixmatch.errors import DataError
 from mixmatch.pareto import TradeOff
+from mixmatch.records import Accuracy
 
 _CELLS_AT_ONCE = 1_000_000  # bounds memory: 8 bytes per resample and distinct value
 _CENTRAL_95 = (2.5, 97.5)  # percentiles
@@ -104,6 +105,24 @@ def paired_bootstrap(
         low=float(low) / whole,
         high=float(high) / whole,
     )
+
+
+def paired_loss(before: Accuracy, after: Accuracy) -> Comparison:
+    """Say how much accuracy a network lost when it was changed, for example rounded to int8.
+
+    By ``paired_bootstrap`` with its defaults, A is the network before: ``difference`` is the loss,
+    negative where it gained, and ``low`` to ``high`` its 95 % interval.
+
+    Args:
+        before: on some images.
+        after: on the same images in the same order.
+
+    Raises:
+        DataError: the numbers of images differ.
+    """
+    from mixmatch.evaluation import unpack_correct  # noqa: PLC0415  torch, for this alone
+
+    return paired_bootstrap(unpack_correct(before), unpack_correct(after))
 
 
 def hypervolume(points: Sequence[TradeOff], *, reference: TradeOff) -> float:

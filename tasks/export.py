@@ -1,4 +1,4 @@
-"""A registered network as a file of its own: the packed bytes, or plain dense weights for torch.
+"""A registered network as a file of its own: packed, dense weights for torch, or ONNX.
 
 To add a format: its writer here, and a line in ``FORMATS``.
 """
@@ -17,34 +17,30 @@ from safetensors import SafetensorError
 
 from mixmatch.digests import file_digest
 from mixmatch.errors import ConfigError, WorkspaceError
-from mixmatch.records import ModelSpec, Record
+from mixmatch.records import ModelSpec
+from tasks.export_summary import Agreement, ExportSummary
 from tasks.site import Site
-from tasks.tracking import download_packed
+from tasks.tracking import RegisteredFile, download_packed
 
 # What a dense file tells of its network; each value is JSON, as metadata holds strings only.
 _METADATA = ("architecture", "arguments", "mean", "std", "classes")
 
 
-class ExportSummary(Record):
-    """What ``mixmatch export --json`` prints; keys may be added, never renamed or removed.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a file is made from.
 
     Attributes:
-        name: registered name.
-        version: its number.
-        format: a key of ``FORMATS``.
-        file: absolute path of the file that was written.
-        bytes: its length.
-        digest: SHA-256 of its bytes.
-        packed_digest: SHA-256 of the registry's packed file, which was checked.
+        site: where the registry is.
+        registered: the network's packed file, fetched and checked.
+        values: kind of the values to write a packed file anew with; None: as it is.
+        factory: ``package.module:factory`` that builds a user's own network.
     """
 
-    name: str
-    version: int
-    format: str
-    file: str
-    bytes: int
-    digest: str
-    packed_digest: str
+    site: Site
+    registered: RegisteredFile
+    values: str | None
+    factory: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +49,29 @@ class Format:
 
     Attributes:
         suffixes: those that such a file may have; empty: any.
-        write: writes the network of a packed file (first) to a new file (second).
+        write: writes a new file (second), and returns how an ONNX file agrees with torch.
+        option: the one option that only some formats take, ``--values`` or ``--factory``.
     """
 
     suffixes: tuple[str, ...]
-    write: Callable[[Path, Path], object]
+    write: Callable[[Wish, Path], Agreement | None]
+    option: str | None = None
 
 
 def export_model(
-    site: Site, reference: str, to: Path, *, file_format: str, force: bool = False
+    site: Site,
+    reference: str,
+    to: Path,
+    *,
+    file_format: str,
+    force: bool = False,
+    values: str | None = None,
+    factory: str | None = None,
 ) -> ExportSummary:
     """Write a registered network to ``to``, which appears complete or not at all.
 
-    The network is not built: one of a user's own factory needs no import of that. Starts no server.
+    Only for ONNX is the network built; a user's own is imported by ``factory`` alone, never by what
+    a file says. Starts no server.
 
     Args:
         site: where the registry is.
@@ -73,22 +79,26 @@ def export_model(
         to: the file; what the suffixes mean is said at ``FORMATS``.
         file_format: a key of ``FORMATS``.
         force: replace a file that is there.
+        values: as ``Wish``.
+        factory: as ``Wish``.
 
     Raises:
-        ConfigError: as ``check_destination``.
+        ConfigError: as ``check_destination``, or torch cannot export the network as ONNX.
         WorkspaceError: likewise, or the file cannot be written.
         RegistryError: there is no such model, alias or version, or it is no network of mixmatch.
         CheckpointError: MLflow cannot read the version's files.
-        ArtifactError: the registry's packed file is missing, or another than was registered.
-        PackedFormatError: that file cannot be unpacked.
+        ArtifactError: the registry's packed file is missing, or another than was registered; of
+            ONNX, its data set is no longer there, or its logits are not those of torch.
+        PackedFormatError: that file cannot be unpacked, or holds what ``values`` cannot.
     """
-    check_destination(to, file_format=file_format, force=force)
+    check_destination(to, file_format=file_format, force=force, values=values, factory=factory)
     with _scratch_beside(to) as scratch:
         registered = download_packed(site, reference, _folder(scratch, "registered"))
         # The right name from the start: torch writes it into the file.
         unfinished = _folder(scratch, "unfinished") / to.name
+        wish = Wish(site, registered, values, factory)
         with _writing(to):
-            _write(FORMATS[file_format], registered.path, unfinished)
+            agreement = _write(FORMATS[file_format], wish, unfinished)
         summary = ExportSummary(
             name=registered.name,
             version=registered.version,
@@ -97,6 +107,8 @@ def export_model(
             bytes=unfinished.stat().st_size,
             digest=file_digest(unfinished),
             packed_digest=registered.digest,
+            values=values,
+            agreement=agreement,
         )
         _check_free(to, force=force)  # again: a large network takes its time
         with _writing(to):
@@ -104,16 +116,25 @@ def export_model(
     return summary
 
 
-def check_destination(to: Path, *, file_format: str, force: bool) -> None:
+def check_destination(
+    to: Path,
+    *,
+    file_format: str,
+    force: bool,
+    values: str | None = None,
+    factory: str | None = None,
+) -> None:
     """Check before any work that ``to`` is a right place for a file of this format.
 
     Raises:
-        ConfigError: the format is unknown, or has files of another suffix.
+        ConfigError: the format or the values are unknown, the format has files of another suffix,
+            or an option is given that is not for it.
         WorkspaceError: a file is there and ``force`` is not set, something that is no file is
             there, or its folder is missing.
     """
     if file_format not in FORMATS:
         raise ConfigError(f"--format must be {' or '.join(FORMATS)}, got {file_format!r}.")
+    _check_options(file_format, {"--values": values, "--factory": factory})
     suffixes = FORMATS[file_format].suffixes
     if suffixes and to.suffix not in suffixes:
         raise ConfigError(
@@ -122,6 +143,23 @@ def check_destination(to: Path, *, file_format: str, force: bool) -> None:
     _check_free(to, force=force)
     if not os.path.isdir(to.parent):
         raise WorkspaceError(f"--to must name a file in a folder that exists, got {to}.")
+
+
+def _check_options(file_format: str, given: Mapping[str, str | None]) -> None:
+    for option, value in given.items():
+        if value is not None and option != FORMATS[file_format].option:
+            takers = [name for name, known in FORMATS.items() if known.option == option]
+            raise ConfigError(
+                f"{option} must be left out with --format {file_format}, got {value!r}; it is for "
+                f"{' and '.join(takers)}."
+            )
+    values = given["--values"]
+    if values is None:
+        return
+    from mixmatch.quantization import VALUE_KINDS  # noqa: PLC0415  loads torch
+
+    if values not in VALUE_KINDS:
+        raise ConfigError(f"--values must be {' or '.join(VALUE_KINDS)}, got {values!r}.")
 
 
 def _check_free(to: Path, *, force: bool) -> None:
@@ -135,32 +173,54 @@ def _check_free(to: Path, *, force: bool) -> None:
         )
 
 
-def _write(file_format: Format, packed: Path, to: Path) -> None:
+def _write(file_format: Format, wish: Wish, to: Path) -> Agreement | None:
     """Write ``to`` with the rights that the user's new files have, and force it to disk."""
     to.touch()
     mode = to.stat().st_mode
-    file_format.write(packed, to)
+    agreement = file_format.write(wish, to)
     to.chmod(mode)  # safetensors lets nobody else read what it writes
     with to.open("rb") as opened:
         os.fsync(opened.fileno())  # else the rename could expose a torn file
+    return agreement
 
 
-def _write_packed(packed: Path, to: Path) -> None:
-    shutil.copyfile(packed, to)
+def _write_packed(wish: Wish, to: Path) -> None:
+    """Copy the registered bytes, or write the same network with other values."""
+    packed = wish.registered.path
+    if wish.values is None:
+        shutil.copyfile(packed, to)
+        return
+    from mixmatch.packed import read_header, read_packed, save_packed_state  # noqa: PLC0415  torch
+
+    prunable = [x.name for x in read_header(packed).tensors if x.num_nonzero is not None]
+    content = read_packed(packed)
+    save_packed_state(to, content.state, content.spec, prunable, values=wish.values)
 
 
-def _write_torch(packed: Path, to: Path) -> None:
+def _write_torch(wish: Wish, to: Path) -> None:
     """Write the dense state: with its metadata as safetensors, or alone as a checkpoint."""
     import torch  # noqa: PLC0415  takes seconds
     from safetensors.torch import save_file  # noqa: PLC0415  needs torch
 
     from mixmatch.packed import read_packed  # noqa: PLC0415  needs torch
 
-    content = read_packed(packed)
+    content = read_packed(wish.registered.path)
     if to.suffix == ".pt":
         torch.save(content.state, to)
     else:
         save_file(content.state, to, _metadata(content.spec))
+
+
+def _write_onnx(wish: Wish, to: Path) -> Agreement:
+    from tasks.export_onnx import write_onnx  # noqa: PLC0415  loads torch and ONNX Runtime
+
+    return write_onnx(wish.site, wish.registered, to, factory=wish.factory)
+
+
+def _write_onnx_int8(wish: Wish, to: Path) -> Agreement:
+    from tasks.export_onnx import write_onnx_int8  # noqa: PLC0415  loads torch and ONNX Runtime
+
+    return write_onnx_int8(wish.site, wish.registered, to, factory=wish.factory)
 
 
 def _metadata(spec: ModelSpec) -> dict[str, str]:
@@ -198,7 +258,9 @@ def _writing(to: Path) -> Iterator[None]:
 # .pt the state alone, for torch.load(weights_only=True).
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "packed": Format(suffixes=(), write=_write_packed),
-        "torch": Format(suffixes=(".safetensors", ".pt"), write=_write_torch),
+        "packed": Format((), _write_packed, "--values"),
+        "onnx": Format((".onnx",), _write_onnx, "--factory"),
+        "onnx-int8": Format((".onnx",), _write_onnx_int8, "--factory"),
+        "torch": Format((".safetensors", ".pt"), _write_torch),
     }
 )

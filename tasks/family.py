@@ -1,4 +1,4 @@
-"""From finished members to the family: the front, how sure it is, and what is registered."""
+"""From finished members to the family: its fronts, how sure they are, and what is registered."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mixmatch.evaluation import unpack_correct
 from mixmatch.halving import survivors
-from mixmatch.pareto import TradeOff, front_shares, on_front
+from mixmatch.pareto import TradeOff, front_shares, on_front, on_size_front
 from mixmatch.records import (
     Accuracy,
     BaseRecord,
@@ -33,9 +33,10 @@ def assemble(
     failed: Mapping[str, str],
     rivals: Sequence[RivalMember] = (),
 ) -> FamilyRecord:
-    """Put the family together and find its Pareto front over (validation accuracy, sparsity).
+    """Put the family together and find its two Pareto fronts, both with validation accuracy.
 
-    Seeds of one configuration are one point, at their mean; all of them carry its verdict.
+    One is over sparsity, the other over bytes on disk. Seeds of one configuration are one point, at
+    their mean; all of them carry its verdict.
 
     Args:
         name: of the run.
@@ -66,13 +67,13 @@ def assemble(
 
 
 def registered(family: FamilyRecord) -> tuple[Result, ...]:
-    """Choose what goes to the registry: per point on the front its best seed on validation.
+    """Choose what goes to the registry: per point on either front its best seed on validation.
 
     Among equally good seeds the lowest is chosen.
     """
     best: dict[tuple[str, str], Result] = {}
     for result in sorted(family.results, key=lambda r: (-r.member.validation.value, r.seed)):
-        if result.on_front:
+        if result.on_front or result.on_size_front:
             best.setdefault((result.strategy, result.criterion), result)
     chosen = {result.key for result in best.values()}
     return tuple(result for result in family.results if result.key in chosen)
@@ -132,6 +133,7 @@ class _Verdict:
     """What is true of a configuration, whatever the seed."""
 
     on_front: bool
+    on_size_front: bool
     mean_validation: float
     front_share: float
 
@@ -147,8 +149,12 @@ def _verdicts(
         _trade_off("/".join(name), of) for name, of in zip(points, of_points, strict=True)
     ]
     shares = front_shares(trade_offs, _count_correct(of_points))
-    verdicts = zip(points, on_front(trade_offs), trade_offs, shares, strict=True)
-    return {name: _Verdict(kept, point.accuracy, share) for name, kept, point, share in verdicts}
+    smallest = on_size_front(_count_bytes(of_points), [x.accuracy for x in trade_offs])
+    verdicts = zip(on_front(trade_offs), smallest, trade_offs, shares, strict=True)
+    return {
+        name: _Verdict(sparse, small, point.accuracy, share)
+        for name, (sparse, small, point, share) in zip(points, verdicts, strict=True)
+    }
 
 
 def _trade_off(name: str, records: Sequence[MemberRecord]) -> TradeOff:
@@ -160,6 +166,12 @@ def _trade_off(name: str, records: Sequence[MemberRecord]) -> TradeOff:
         sparsity=1 - num_nonzero / sum(record.num_weights for record in records),
         accuracy=num_correct / sum(record.validation.num_images for record in records),
     )
+
+
+def _count_bytes(points: Sequence[Sequence[MemberRecord]]) -> list[int]:
+    """Return the bytes of each point's seeds, as if all had equally many: whole numbers again."""
+    whole = math.lcm(*(len(seeds) for seeds in points))
+    return [sum(x.artifact.size_bytes for x in seeds) * (whole // len(seeds)) for seeds in points]
 
 
 def _count_correct(points: Iterable[Sequence[MemberRecord]]) -> NDArray[np.int64]:
@@ -182,6 +194,7 @@ def _result(
         accuracy_drop=base.test.value - record.test.value,
         cached=member.job.key in cached,
         on_front=verdict.on_front,
+        on_size_front=verdict.on_size_front,
         mean_validation=verdict.mean_validation,
         front_share=verdict.front_share,
         key=member.job.key,

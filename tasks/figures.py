@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mixmatch.errors import WorkspaceError
-from mixmatch.records import Record
-from tasks.summary import SPARSE, RunSummary
+from tasks.summary import SPARSE, ResultRow, RunSummary
 
 _COLUMNS = (
     "strategy",
@@ -21,7 +20,9 @@ _COLUMNS = (
     "bytes",
     "on_front",
     "digest",
+    "on_size_front",
 )
+_INT8_COLUMNS = ("int8_bytes", "int8_accuracy", "int8_digest")  # empty where there is no int8 file
 _COMPARE_COLUMNS = (
     "rival",
     "sparsity_asked",
@@ -61,9 +62,10 @@ def write_figures(summary: RunSummary, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").write_text(json.dumps(metrics_of(summary), indent=1) + "\n")
-        _write_table(folder / "family.csv", _COLUMNS, summary.results)
+        _write_table(folder / "family.csv", _COLUMNS + _INT8_COLUMNS, map(_row, summary.results))
         if summary.compare:
-            _write_table(folder / "compare.csv", _COMPARE_COLUMNS, summary.compare)
+            rivals = ([getattr(x, name) for name in _COMPARE_COLUMNS] for x in summary.compare)
+            _write_table(folder / "compare.csv", _COMPARE_COLUMNS, rivals)
         else:
             (folder / "compare.csv").unlink(missing_ok=True)
     except OSError as error:
@@ -88,11 +90,17 @@ def metrics_of(summary: RunSummary) -> dict[str, float]:
     return metrics
 
 
-def _write_table(path: Path, columns: tuple[str, ...], records: Iterable[Record]) -> None:
+def _row(result: ResultRow) -> list[object]:
+    int8 = result.int8
+    quantized = [int8.bytes, int8.accuracy, int8.digest] if int8 else [None] * len(_INT8_COLUMNS)
+    return [*(getattr(result, name) for name in _COLUMNS), *quantized]
+
+
+def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[list[object]]) -> None:
     with path.open("w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(columns)
-        rows.writerows([getattr(record, column) for column in columns] for record in records)
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
 
 
 def _unwritable(folder: Path, reason: str) -> WorkspaceError:

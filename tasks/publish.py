@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
-from mixmatch.records import BaseRecord, DataRecord, FamilyRecord, PlanRecord, Record
+from mixmatch.records import (
+    BaseRecord,
+    DataRecord,
+    FamilyRecord,
+    PlanRecord,
+    QuantizedRecord,
+    Record,
+)
 from tasks.family import registered
 from tasks.labels import member_label, rival_label
 from tasks.members import Asked
@@ -53,6 +60,8 @@ def open_tracking(
             "base": base.artifact.digest,
             "asked": {one.label: one.job.key for one in asked},
             "fine_tune": config.fine_tune.model_dump(mode="json", exclude_none=True),
+            "quantize": config.quantize,
+            "latency": config.latency,
         }
     )
     opened = open_run(
@@ -80,7 +89,7 @@ def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
     """Write every result and every rival as a child run, once."""
     for result in family.results:
         name = member_label(result.strategy, result.criterion, result.seed)
-        record_result(site, run_id, result, name=name)
+        record_result(site, run_id, result, name=name, latency=family.latency)
     for rival in family.rivals:
         name = rival_label(rival.rival, rival.sparsity, rival.seed)
         record_rival(site, run_id, rival, name=name)
@@ -89,7 +98,7 @@ def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
 def register_results(
     config: RunConfig, data: DataRecord, family: FamilyRecord, run_id: str, site: Site
 ) -> dict[str, int]:
-    """Register the front, if the run file wants it; return the version by result key."""
+    """Register both fronts, if the run file wants it; return the version by result key."""
     front = registered(family)
     if not config.register_.enabled or not front:
         return {}
@@ -100,6 +109,7 @@ def register_results(
         spec=family.base.spec,
         results=front,
         extra_tags=_digests(data, family.base),
+        latency=family.latency,
     )
 
 
@@ -110,12 +120,14 @@ def version_data(data: DataRecord, site: Site) -> Versioned:
 
 
 def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versioned:
-    """Put base, members and their figures under DVC as one folder."""
+    """Put base, members, their int8 files and all figures under DVC as one folder."""
     store = site.open_store()
     files = {"base.safetensors": store.path(family.base.artifact)}
     for result in family.results:
-        name = f"{result.strategy}-{result.criterion}-{result.seed}.safetensors"
-        files[name] = store.path(result.member.artifact)
+        name = f"{result.strategy}-{result.criterion}-{result.seed}"
+        files[f"{name}.safetensors"] = store.path(result.member.artifact)
+        if result.int8 is not None:
+            files[f"{name}-int8.safetensors"] = store.path(result.int8.artifact)
     with store.scratch() as folder:
         figures = folder / "family.json"
         figures.write_text(json.dumps(_figures(family), indent=1, sort_keys=True))
@@ -192,7 +204,19 @@ def _figures(family: FamilyRecord) -> dict[str, object]:
             "accuracy": result.member.test.value,
             "digest": result.member.artifact.digest,
             "on_front": result.on_front,
+            "on_size_front": result.on_size_front,
+            "int8": _int8_figures(result.int8),
         }
         for result in family.results
     ]
     return {"name": family.name, "base": family.base.artifact.digest, "results": rows}
+
+
+def _int8_figures(int8: QuantizedRecord | None) -> dict[str, object] | None:
+    if int8 is None:
+        return None
+    return {
+        "validation_accuracy": int8.validation.value,
+        "accuracy": int8.test.value,
+        "digest": int8.artifact.digest,
+    }

@@ -23,10 +23,39 @@ def load_run_file(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         ConfigError: the file is missing or is no mapping in plain YAML, an override cannot be
             applied, or a setting is wrong; one sentence.
     """
-    values = _read_mapping(path)
+    values = read_mapping(path, "run file")
     for override in overrides:
         _apply(values, override)
     return parse_run_config(values, f"{path} with --set" if overrides else str(path))
+
+
+def read_mapping(path: Path, kind: str) -> dict[str, object]:
+    """Read a YAML file of settings.
+
+    Args:
+        path: the file.
+        kind: what it is called in messages, for example ``run file``.
+
+    Raises:
+        ConfigError: the file is missing or is no mapping in plain YAML; one sentence.
+    """
+    what = f"The {kind} {path}"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{what} must exist, found nothing there.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what} must be text in UTF-8 ({error.reason}).") from error
+    except OSError as error:
+        raise ConfigError(f"{what} must be readable ({error.strerror}).") from error
+    try:
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{what} must be plain YAML: {error}.") from error
+    if not isinstance(values, dict):
+        found = "nothing" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(f"{what} must hold settings as name: value, found {found}.")
+    return values
 
 
 def settings_digest(config: RunConfig) -> str:
@@ -45,25 +74,6 @@ def effective_yaml(config: RunConfig) -> str:
     """Return every setting with its value, defaults too, as a run file that means the same."""
     settings = config.model_dump(mode="json", by_alias=True)
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-
-
-def _read_mapping(path: Path) -> dict[str, object]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"The run file {path} must exist, found nothing there.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"The run file {path} must be text in UTF-8 ({error.reason}).") from error
-    except OSError as error:
-        raise ConfigError(f"The run file {path} must be readable ({error.strerror}).") from error
-    try:
-        values = parse_yaml(text)
-    except ValueError as error:
-        raise ConfigError(f"The run file {path} must be plain YAML: {error}.") from error
-    if not isinstance(values, dict):
-        found = "nothing" if values is None else f"a {type(values).__name__}"
-        raise ConfigError(f"The run file {path} must hold settings as name: value, found {found}.")
-    return values
 
 
 def _apply(values: dict[str, object], override: str) -> None:

@@ -9,8 +9,10 @@ from typing import TypeVar, cast
 
 from mixmatch.records import (
     BaseRecord,
+    LatencyRecord,
     MemberRecord,
     PlanRecord,
+    QuantizedRecord,
     Record,
     RivalsRecord,
     SensitivityRecord,
@@ -21,8 +23,10 @@ from tasks.fetch import fetch_data
 from tasks.jobs import (
     BaseJob,
     Job,
+    LatencyJob,
     MemberJob,
     PlanJob,
+    QuantizeJob,
     RivalsJob,
     SensitivityJob,
     TargetsJob,
@@ -98,6 +102,33 @@ def make_member(job: MemberJob, site: Site, label: str) -> MemberRecord:
     return _step(job, site, MemberRecord, lambda: _from("member")(job, site, label))
 
 
+def make_quantized(job: QuantizeJob, site: Site, label: str) -> QuantizedRecord:
+    """Round a member's weights to int8, evaluate it again, and write its file.
+
+    Args:
+        job: which member, and how it was evaluated.
+        site: workspace and store.
+        label: how bars and logs call it.
+
+    Raises:
+        ArtifactError: the store lacks the member's file or the data set.
+        PackedFormatError: the member's file is damaged, or a weight is not finite.
+        TrainingError: the rounded network gives NaN or infinity.
+    """
+    return _step(job, site, QuantizedRecord, lambda: _from("quantize")(job, site, label))
+
+
+def measure_latency(job: LatencyJob, site: Site) -> LatencyRecord:
+    """Time the base and members on this machine, in PyTorch and in ONNX Runtime.
+
+    Raises:
+        ArtifactError: the store lacks a network or the data set.
+        ConfigError: the network cannot be exported to ONNX.
+        PackedFormatError: a member's file is damaged.
+    """
+    return _step(job, site, LatencyRecord, lambda: _from("latency")(job, site))
+
+
 def _step(job: Job, site: Site, kind: type[R], compute: Callable[[], object]) -> R:
     """Return the stored record of ``job``, or compute it and store it."""
     store = site.open_store()
@@ -119,6 +150,8 @@ __all__ = [
     "make_base",
     "make_member",
     "make_plan",
+    "make_quantized",
+    "measure_latency",
     "measure_sensitivity",
     "plan_rivals",
 ]

@@ -23,6 +23,19 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the store keeps of a finished step.
+
+    Attributes:
+        inputs: all true inputs, plain JSON; the record's key is their digest.
+        record: what came out, plain JSON.
+    """
+
+    inputs: dict[str, object]
+    record: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Files by the digest of their content, records by the digest of their inputs.
 
@@ -73,6 +86,14 @@ class Store:
         place = self._place(artifact.digest)
         return place.is_file() and file_digest(place) == artifact.digest
 
+    def find_file(self, digest: str) -> Path | None:
+        """Return where the file of this digest lies; None where it is missing or has another.
+
+        Reads it all, to know.
+        """
+        place = self._place(digest)
+        return place if place.is_file() and file_digest(place) == digest else None
+
     def find(self, step: str, key: str, kind: type[R]) -> R | None:
         """Return the record of a finished step, or None if it has to be computed.
 
@@ -101,6 +122,23 @@ class Store:
         except (json.JSONDecodeError, KeyError, TypeError):
             return None
         return found
+
+    def envelope(self, step: str, key: str) -> Envelope | None:
+        """Return inputs and record of a finished step as they are written; None as for ``find``.
+
+        Looks at no file that the record names.
+        """
+        place = self._record_place(step, key)
+        if not place.is_file():
+            return None
+        try:
+            found = json.loads(place.read_text())
+            inputs, record, schema = (found[x] for x in ("inputs", "record", "schema"))
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            return None
+        if schema != SCHEMA_VERSION or not (isinstance(inputs, dict) and isinstance(record, dict)):
+            return None
+        return Envelope(inputs, record)
 
     def commit(self, step: str, key: str, inputs: dict[str, object], record: Record) -> None:
         """Write the record of a finished step, with the inputs that its key is the digest of."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from mixmatch.records import BaseRecord, FamilyRecord, Record, Result
 from tasks.compare import RivalRow
+from tasks.deployment_summary import Int8Row, LatencySummary
 
 # The sparsity from which a network counts as sparse in a run's few figures.
 SPARSE = 0.8
@@ -76,6 +77,8 @@ class ResultRow(Record):
         on_front: whether it is Pareto-optimal over (validation accuracy, sparsity).
         front_share: share of bootstrap resamples of the validation images in which it is.
         model_version: version in the registry; None if it was not registered.
+        on_size_front: whether it is Pareto-optimal over (validation accuracy, bytes on disk).
+        int8: the same network with int8 weights; None where there is none.
     """
 
     strategy: str
@@ -94,6 +97,8 @@ class ResultRow(Record):
     on_front: bool
     front_share: float
     model_version: int | None
+    on_size_front: bool = False
+    int8: Int8Row | None = None
 
     @classmethod
     def of(cls, result: Result, model_version: int | None) -> "ResultRow":
@@ -116,6 +121,8 @@ class ResultRow(Record):
             on_front=result.on_front,
             front_share=result.front_share,
             model_version=model_version,
+            on_size_front=result.on_size_front,
+            int8=Int8Row.of(result),
         )
 
 
@@ -142,9 +149,10 @@ class RunSummary(Record):
         report: path of report.html.
         cache: how much was there already.
         seconds: wall time by stage, with ``total``.
-        failed: label of each member that failed, with its reason.
+        failed: label of each member that failed, with its reason; likewise of an int8 file.
         compare: one per finished rival, in the order asked; empty if none was asked for.
         warnings: sentences about what is missing though nothing has failed.
+        latency: how long base and members take here; None where it was not measured.
     """
 
     run_id: str
@@ -157,6 +165,7 @@ class RunSummary(Record):
     failed: dict[str, str]
     compare: tuple[RivalRow, ...] = ()
     warnings: tuple[str, ...] = ()
+    latency: LatencySummary | None = None
 
     @classmethod
     def of(
@@ -191,4 +200,5 @@ class RunSummary(Record):
             seconds=dict(seconds),
             failed=family.failed,
             compare=tuple(RivalRow.of(x) for x in family.rivals),
+            latency=LatencySummary.of(family),
         )

@@ -9,9 +9,21 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("mixmatch", "tasks", "flows")
 
 FORBIDDEN = {
-    "mixmatch": {"prefect", "mlflow", "dvc", "boto3", "dask", "distributed", "tasks", "flows"},
+    "mixmatch": {
+        "prefect",
+        "mlflow",
+        "dvc",
+        "boto3",
+        "dask",
+        "distributed",
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+        "tasks",
+        "flows",
+    },
     "tasks": {"flows", "prefect", "dask", "distributed"},
-    "flows": {"mlflow", "dvc", "boto3", "torch", "timm", "torchvision", "sklearn"},
+    "flows": {"mlflow", "dvc", "boto3", "torch", "timm", "torchvision", "sklearn", "onnx"},
 }
 
 # The one place that may import each SDK.
@@ -21,6 +33,12 @@ HOME = {
     "prefect": "flows",
     "plotly": "tasks/report",
     "sklearn": "tasks/data",
+    "onnx": "tasks/onnx_files",
+    "onnxruntime": "tasks/onnx_files",
+    "onnxscript": "tasks/onnx_files",
+    "in_toto_attestation": "tasks/lineage",
+    "model_signing": "tasks/lineage",
+    "openlineage": "tasks/openlineage",
 }
 
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

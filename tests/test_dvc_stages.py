@@ -41,6 +41,8 @@ FIRST_READER = {
     "fine_tune": "plan",
     "seeds": "plan",
     "name": "compress",
+    "quantize": "compress",
+    "latency": "compress",
     "register": "compress",
 }
 NO_RESULT_DEPENDS_ON = {"store"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.cli.facts_table import print_base, print_facts
+from flows.cli.latency_table import print_latency
 from flows.cli.output import megabytes, percent
 from tasks.compare import better_unpruned, claim_sentence
 from tasks.labels import DENSE
@@ -19,44 +20,65 @@ if TYPE_CHECKING:
     from tasks.compare import RivalRow
     from tasks.summary import ResultRow, RunSummary
 
-_STAR = "*"
-_HEADINGS = (
-    ("", "left"),
-    ("strategy", "left"),
-    ("criterion", "left"),
-    ("seed", "right"),
+_SPARSE_MARK = "*"
+_SMALL_MARK = "+"
+_Headings = tuple[tuple[str, str], ...]
+_MEASURED: _Headings = (
     ("sparsity %", "right"),
     ("valid. %", "right"),
     ("test % (95 %)", "right"),
     ("drop, pts", "right"),
     ("MB", "right"),
-    ("version", "right"),
 )
-_RIVAL_HEADINGS = (
+_HEADINGS: _Headings = (
+    ("", "left"),
+    ("strategy", "left"),
+    ("criterion", "left"),
+    ("seed", "right"),
+    *_MEASURED,
+)
+_INT8: _Headings = (("int8 MB", "right"), ("loss, pts", "right"))
+_VERSION: _Headings = (("ver.", "right"),)
+_RIVAL_HEADINGS: _Headings = (
     ("rival", "left"),
     ("asked %", "right"),
     ("seed", "right"),
-    *_HEADINGS[4:9],
+    *_MEASURED,
 )
 
 
 def print_family(console: "Console", summary: "RunSummary", registered_name: str) -> None:
-    """Print base, members with the front marked, rivals, failures, and where to look."""
+    """Print base, members with the fronts marked, rivals, latencies, failures, where to look."""
     print_base(console, summary.base)
-    table = _table(_HEADINGS)
-    for row in summary.results:
-        table.add_row(*_cells(row), style="bold" if row.on_front else None)
-    console.print(table)
-    num_front = sum(row.on_front for row in summary.results)
-    front = f"{num_front} of {len(summary.results)} results"
-    console.print(f"{_STAR} on the Pareto front of validation accuracy and sparsity: {front}")
+    console.print(_family_table(summary.results))
+    for mark, other, rows in (
+        (_SPARSE_MARK, "sparsity", [x for x in summary.results if x.on_front]),
+        (_SMALL_MARK, "size on disk", [x for x in summary.results if x.on_size_front]),
+    ):
+        front = f"{len(rows)} of {len(summary.results)} results"
+        console.print(f"{mark} on the Pareto front of validation accuracy and {other}: {front}")
     _print_rivals(console, summary)
+    if summary.latency is not None:
+        console.print()
+        print_latency(console, summary.latency)
     for warning in summary.warnings:
         console.print(f"Note: {warning}", soft_wrap=True)
     for label, reason in summary.failed.items():
         console.print(f"FAILED: {label}: {reason}", style="bold red", soft_wrap=True)
     console.print()
     print_facts(console, _places(summary, registered_name))
+
+
+def _family_table(rows: "Sequence[ResultRow]") -> "Table":
+    """Return the family as a table; without any int8 file it has no columns for them."""
+    has_int8 = any(row.int8 for row in rows)
+    headings = (*_HEADINGS, *(_INT8 if has_int8 else ()), *_VERSION)
+    # Headings on two lines: on one line the table would not fit 120 columns.
+    table = _table([(text.replace(" ", "\n", 1), side) for text, side in headings])
+    for row in rows:
+        cells = (*_cells(row), *(_int8_cells(row) if has_int8 else ()), _version(row))
+        table.add_row(*cells, style="bold" if row.on_front or row.on_size_front else None)
+    return table
 
 
 def _print_rivals(console: "Console", summary: "RunSummary") -> None:
@@ -84,13 +106,27 @@ def _table(headings: Sequence[tuple[str, str]]) -> "Table":
 
 def _cells(row: "ResultRow") -> tuple[str, ...]:
     return (
-        _STAR if row.on_front else "",
+        _marks(row),
         "\n".join((row.strategy, *(f"= {name}" for name in row.also))),
         row.criterion,
         str(row.seed),
         *_measured_cells(row),
-        "-" if row.model_version is None else str(row.model_version),
     )
+
+
+def _marks(row: "ResultRow") -> str:
+    sparse = _SPARSE_MARK if row.on_front else " "
+    return (sparse + (_SMALL_MARK if row.on_size_front else "")).rstrip()
+
+
+def _int8_cells(row: "ResultRow") -> tuple[str, str]:
+    if row.int8 is None:
+        return "-", "-"
+    return megabytes(row.int8.bytes), percent(row.int8.accuracy_loss)
+
+
+def _version(row: "ResultRow") -> str:
+    return "-" if row.model_version is None else str(row.model_version)
 
 
 def _rival_cells(row: "RivalRow") -> tuple[str, ...]:

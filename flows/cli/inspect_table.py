@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tasks.inspect_packed import PackedSummary, TensorSummary
+    from tasks.inspect_packed import EntropySummary, PackedSummary, TensorSummary
 
 _MAX_CLASSES_SHOWN = 10
-_FIRST_PARTS = ("mask", "exponents", "mantissas")  # others follow, as they come
 
 
 def print_packed(console: "Console", packed: "PackedSummary") -> None:
@@ -42,9 +41,12 @@ def _facts(packed: "PackedSummary") -> dict[str, str]:
         "Digest": _digest(packed),
         "Weights": f"{packed.num_weights:,} prunable, {packed.num_nonzero:,} kept: sparsity "
         f"{percent(packed.sparsity)} %",
+        "Values": _values(packed),
         "On disk": _size(packed),
         "Of it": _parts(packed),
     }
+    if packed.entropy:
+        facts["Entropy"] = _entropy(packed.entropy)
     return {name: _printable(value) for name, value in facts.items()}
 
 
@@ -62,9 +64,27 @@ def _size(packed: "PackedSummary") -> str:
     return f"{size}, {percent(packed.bytes / packed.dense_bytes)} % of {dense}"
 
 
+def _values(packed: "PackedSummary") -> str:
+    scaled = ", with one scale per output channel" if packed.bytes_by_part.scales else ""
+    return f"{packed.values}{scaled}"
+
+
 def _parts(packed: "PackedSummary") -> str:
-    sizes = packed.bytes_by_part.model_dump()
-    return ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+    sizes = packed.bytes_by_part
+    scales = f", scales {sizes.scales:,}" if sizes.scales else ""
+    return (
+        f"masks {sizes.masks:,}, values {sizes.values:,}{scales}, rest {sizes.rest:,}, "
+        f"header {sizes.header:,}"
+    )
+
+
+def _entropy(entropy: "EntropySummary") -> str:
+    least = entropy.masks_bytes + entropy.values_bytes
+    side = "above" if entropy.above >= 0 else "below"
+    return (
+        f"masks and values are {percent(abs(entropy.above))} % {side} their order-0 bound of "
+        f"{least:,.0f} bytes (masks {entropy.masks_bytes:,.0f}, values {entropy.values_bytes:,.0f})"
+    )
 
 
 def _kind_table(packed: "PackedSummary") -> "Table":
@@ -83,25 +103,24 @@ def _kind_table(packed: "PackedSummary") -> "Table":
 
 def _weight_table(packed: "PackedSummary") -> "Table":
     weights = [tensor for tensor in packed.tensors if tensor.num_nonzero is not None]
-    found = dict.fromkeys(part for tensor in weights for part in tensor.bytes)
-    parts = tuple(dict.fromkeys((*(x for x in _FIRST_PARTS if x in found), *found)))
     table = _table(
         ("prunable tensor", "shape", "encoding"),
-        ("kept", "sparsity %", *(f"{part}, B" for part in parts), "bytes"),
+        ("kept", "sparsity %", "mask, B", "values, B", "bytes"),
     )
     for tensor in weights:
-        table.add_row(*_cells(tensor, parts))
+        table.add_row(*_cells(tensor))
     return table
 
 
-def _cells(tensor: "TensorSummary", parts: tuple[str, ...]) -> tuple[str, ...]:
+def _cells(tensor: "TensorSummary") -> tuple[str, ...]:
     return (
         _printable(tensor.name),
         "x".join(map(str, tensor.shape)) or "scalar",
         tensor.encoding,
         f"{tensor.num_nonzero:,}",
         percent(tensor.sparsity or 0.0),
-        *(f"{tensor.bytes[part]:,}" if part in tensor.bytes else "-" for part in parts),
+        f"{tensor.mask_bytes:,}",
+        f"{tensor.value_bytes + tensor.scale_bytes:,}",
         f"{sum(tensor.bytes.values()):,}",
     )
 

@@ -44,7 +44,8 @@ class Timing(Record):
 
     Attributes:
         network: SHA-256 of the file that holds the network.
-        runtime: ``torch``, ``onnx`` (ONNX Runtime, float32) or ``onnx-int8`` (static int8).
+        runtime: ``torch``, ``torch-sparse`` (sparse linear layers), ``onnx`` (ONNX Runtime,
+            float32) or ``onnx-int8`` (static int8).
         batch: images at once.
         median_s: median over the repeats, seconds.
         low_s: first quartile.

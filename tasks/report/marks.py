@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mixmatch.records import Accuracy, BaseRecord, MemberRecord
+from mixmatch.records import Accuracy, BaseRecord, MemberRecord, QuantizedRecord
 from tasks.report.texts import interval, megabytes, percent
 
 Split = Literal["test", "validation"]
 Json = dict[str, object]
 
+# Of the family's criteria, in order: they can be told apart without seeing their colours.
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
-def accuracy_of(measured: BaseRecord | MemberRecord, split: Split) -> Accuracy:
+
+def accuracy_of(measured: BaseRecord | MemberRecord | QuantizedRecord, split: Split) -> Accuracy:
     """Return the accuracy on one split."""
     return measured.test if split == "test" else measured.validation
 
@@ -27,11 +30,12 @@ def error_bars(accuracies: Sequence[Accuracy]) -> Json:
     }
 
 
-def measured_lines(member: MemberRecord) -> tuple[str, ...]:
+def measured_lines(measured: MemberRecord | QuantizedRecord) -> tuple[str, ...]:
     """Say what was measured, a line each, for a hover text."""
+    size_bytes = measured.artifact.size_bytes
     return (
-        f"sparsity {percent(member.sparsity)}",
-        f"validation {percent(member.validation.value)} ({interval(member.validation)})",
-        f"test {percent(member.test.value)} ({interval(member.test)})",
-        f"{megabytes(member.artifact.size_bytes)} ({member.artifact.size_bytes:,} bytes)",
+        f"sparsity {percent(measured.sparsity)}",
+        f"validation {percent(measured.validation.value)} ({interval(measured.validation)})",
+        f"test {percent(measured.test.value)} ({interval(measured.test)})",
+        f"{megabytes(size_bytes)} ({size_bytes:,} bytes)",
     )

@@ -7,11 +7,15 @@ from pathlib import Path
 import jinja2
 
 from mixmatch.errors import WorkspaceError
-from mixmatch.records import FamilyRecord, PlanRecord, Result
+from mixmatch.records import FamilyRecord, PlanRecord
+from mixmatch.statistics import paired_loss
 from tasks.compare import RivalRow, better_unpruned, claim_sentence
-from tasks.labels import member_label
-from tasks.report.charts import layer_map, trade_off
-from tasks.report.texts import interval, megabytes, percent, points
+from tasks.report.axes import AXES
+from tasks.report.choices import choices
+from tasks.report.latency import latency_of
+from tasks.report.layer_map import layer_map
+from tasks.report.texts import interval, megabytes, milliseconds, percent, points
+from tasks.report.trade_off import trade_off
 from tasks.summary import BaseSummary
 
 
@@ -57,6 +61,26 @@ def _page(
 ) -> str:
     from plotly.offline import get_plotlyjs  # noqa: PLC0415  slow to import
 
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            family=family,
+            plan=plan,
+            versions=versions,
+            references=references,
+            claim=_claim(family),
+            losses={
+                x.key: paired_loss(x.member.test, x.int8.test) for x in family.results if x.int8
+            },
+            latency=latency_of(family),
+            plotly=get_plotlyjs(),
+            data=_data(family, plan, versions, references),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -69,23 +93,26 @@ def _page(
         "interval": interval,
         "points": points,
         "megabytes": megabytes,
+        "milliseconds": milliseconds,
     }
-    return environment.get_template("report.html.j2").render(
-        family=family,
-        plan=plan,
-        versions=versions,
-        references=references,
-        claim=_claim(family),
-        plotly=get_plotlyjs(),
-        data={
-            "rows": [_row(result, versions, family) for result in family.results],
-            "charts": {
-                "test": trade_off(family, "test", references),
-                "validation": trade_off(family, "validation", {}),
-                "layers": layer_map(plan),
-            },
-        },
-    )
+    return environment
+
+
+def _data(
+    family: FamilyRecord,
+    plan: PlanRecord,
+    versions: Mapping[str, int],
+    references: Mapping[str, float],
+) -> dict[str, object]:
+    """Return what the page's script reads: the slider's entries and all charts."""
+    charts = {
+        axis.name: {
+            "test": trade_off(family, axis, "test", references),
+            "validation": trade_off(family, axis, "validation", {}),
+        }
+        for axis in AXES.values()
+    }
+    return {"rows": choices(family, versions), "charts": charts, "layers": layer_map(plan)}
 
 
 def _claim(family: FamilyRecord) -> str | None:
@@ -93,31 +120,3 @@ def _claim(family: FamilyRecord) -> str | None:
     rivals = [RivalRow.of(rival) for rival in family.rivals]
     better = better_unpruned(BaseSummary.of(family.base), rivals)
     return claim_sentence(better) if better else None
-
-
-def _row(result: Result, versions: Mapping[str, int], family: FamilyRecord) -> dict[str, object]:
-    """Return what the slider needs of one result: numbers to choose by, texts to show."""
-    member = result.member
-    size_bytes = member.artifact.size_bytes
-    version = versions.get(result.key)
-    return {
-        "key": result.key,
-        "sparsity": member.sparsity,
-        "validation": member.validation.value,
-        "test": member.test.value,
-        "bytes": size_bytes,
-        "texts": {
-            "name": member_label(result.strategy, result.criterion, result.seed),
-            "also": ", ".join(result.also) or "none",
-            "sparsity": percent(member.sparsity),
-            "validation": percent(member.validation.value),
-            "validation-interval": interval(member.validation),
-            "test": percent(member.test.value),
-            "test-interval": interval(member.test),
-            "drop": f"{points(result.accuracy_drop)} points",
-            "size": megabytes(size_bytes),
-            "bytes": f"{size_bytes:,} bytes",
-            "ratio": f"{family.base.artifact.size_bytes / size_bytes:.1f} times smaller",
-            "version": "not registered" if version is None else f"version {version}",
-        },
-    }

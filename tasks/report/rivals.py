@@ -7,6 +7,7 @@ from typing import get_args
 from mixmatch.config.run import RivalName
 from mixmatch.records import RivalResult
 from tasks.labels import DENSE
+from tasks.report.axes import Axis
 from tasks.report.marks import Json, Split, accuracy_of, error_bars, measured_lines
 from tasks.report.texts import percent
 
@@ -16,10 +17,10 @@ _SYMBOLS = ("triangle-up", "triangle-down", "pentagon", "hexagram", "star", "cro
 _SIZE = 9
 
 
-def rival_series(rivals: Sequence[RivalResult], split: Split) -> list[Json]:
+def rival_series(rivals: Sequence[RivalResult], axis: Axis, split: Split) -> list[Json]:
     """Draw one series of open marks per rival, in the order of the run file's names."""
     return [
-        _series(number, name, found, split)
+        _series(number, name, found, axis, split)
         for number, name in enumerate(_PRUNING)
         if (found := [x for x in rivals if x.rival == name])
     ]
@@ -31,13 +32,15 @@ def control_level(rivals: Sequence[RivalResult], split: Split) -> float | None:
     return sum(levels) / len(levels) if levels else None
 
 
-def _series(number: int, name: str, rivals: Sequence[RivalResult], split: Split) -> Json:
+def _series(
+    number: int, name: str, rivals: Sequence[RivalResult], axis: Axis, split: Split
+) -> Json:
     accuracies = [accuracy_of(rival.member, split) for rival in rivals]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [rival.member.sparsity for rival in rivals],
+        "x": [axis.place(rival.member) for rival in rivals],
         "y": [accuracy.value for accuracy in accuracies],
         "error_y": error_bars(accuracies),
         "marker": {"symbol": f"{_SYMBOLS[number]}-open", "size": _SIZE, "line": {"width": 1.5}},

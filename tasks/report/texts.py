@@ -2,6 +2,8 @@
 
 from mixmatch.records import Accuracy
 
+BYTES_PER_MEGABYTE = 1_000_000
+
 
 def percent(fraction: float) -> str:
     """Print a fraction, for example ``98.33 %``."""
@@ -21,5 +23,12 @@ def points(fraction: float) -> str:
 
 def megabytes(size_bytes: int) -> str:
     """Print a size in units of 1,000,000 bytes: two decimals, four below one megabyte."""
-    decimals = 2 if size_bytes >= 1_000_000 else 4
-    return f"{size_bytes / 1e6:,.{decimals}f} MB"
+    decimals = 2 if size_bytes >= BYTES_PER_MEGABYTE else 4
+    return f"{size_bytes / BYTES_PER_MEGABYTE:,.{decimals}f} MB"
+
+
+def milliseconds(seconds: float) -> str:
+    """Print a time in milliseconds with three significant digits, all digits before the point."""
+    ms = 1000 * seconds
+    decimals = 2 if ms < 10 else 1 if ms < 100 else 0
+    return f"{ms:,.{decimals}f}"

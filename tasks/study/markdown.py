@@ -34,7 +34,7 @@ _FRONT = ("front", "configurations", "on it", "on validation", "on test")
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> str:
-    """Return base, control, family and rivals; ``*`` marks the family's front."""
+    """Return base, control, family and rivals; ``*`` marks the front, ``+`` that over sizes."""
     return _table(_SUMMARY, [_summary_cells(row) for row in rows])
 
 
@@ -95,7 +95,7 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
     low, high = f"{100 * row.test_low:.1f}", f"{100 * row.test_high:.1f}"
     also = f" (also {', '.join(row.also)})" if row.also else ""
     return (
-        "*" if row.on_front else "",
+        "*" * bool(row.on_front) + "+" * bool(row.on_size_front),
         f"{row.label}{also}",
         str(row.num_results),
         _percent(row.sparsity),

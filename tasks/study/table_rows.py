@@ -44,6 +44,7 @@ class SummaryRow(Record):
         seconds: wall time of all seeds.
         cpu_seconds: processor time of all seeds; None: not measured.
         num_bases: distinct base networks behind the results.
+        on_size_front: family only: whether none is as small on disk and as accurate on validation.
     """
 
     label: str
@@ -73,6 +74,7 @@ class SummaryRow(Record):
     seconds: float
     cpu_seconds: float | None
     num_bases: int
+    on_size_front: bool | None = None
 
 
 class ComparisonRow(Record):

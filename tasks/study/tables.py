@@ -1,8 +1,10 @@
 """From a study's rows to its tables."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from mixmatch.pareto import front_shares, on_front
+from mixmatch.pareto import front_shares, on_front, on_size_front
 from mixmatch.statistics import paired_bootstrap, spread
 from tasks.family import count_correct
 from tasks.study.configurations import Configuration, configurations
@@ -34,19 +36,37 @@ def make_tables(rows: Sequence[StudyRow], *, wants_dense: bool) -> StudyTables:
 
 
 def _summary(found: Sequence[Configuration], references: References) -> tuple[SummaryRow, ...]:
-    family = [x for x in found if x.kind == "family"]
+    verdicts = _verdicts([x for x in found if x.kind == "family"])
+    return tuple(_summary_row(x, references, verdicts.get(x.label, _NO_VERDICT)) for x in found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Where a configuration of the family stands among the others; None for what is none."""
+
+    on_front: bool | None
+    on_size_front: bool | None
+    front_share: float | None
+
+
+_NO_VERDICT = _Verdict(None, None, None)
+
+
+def _verdicts(family: Sequence[Configuration]) -> dict[str, _Verdict]:
+    """Compare the family's configurations at the mean of their seeds, by label."""
+    if not family:
+        return {}
     points = [x.trade_off() for x in family]
-    kept = dict(zip((x.label for x in family), on_front(points), strict=True))
-    shares: dict[str, float] = {}
-    if family:
-        correct = count_correct([[row.validation for row in x.rows] for x in family])
-        shares = dict(zip(kept, front_shares(points, correct), strict=True))
-    return tuple(_summary_row(x, references, kept.get(x.label), shares.get(x.label)) for x in found)
+    # In whole numbers, as if all had equally many seeds, so that equal means are equal.
+    whole = math.lcm(*(len(x.rows) for x in family))
+    sizes = [sum(row.bytes for row in x.rows) * (whole // len(x.rows)) for x in family]
+    smallest = on_size_front(sizes, [point.accuracy for point in points])
+    correct = count_correct([[row.validation for row in x.rows] for x in family])
+    verdicts = zip(on_front(points), smallest, front_shares(points, correct), strict=True)
+    return {x.label: _Verdict(*of_one) for x, of_one in zip(family, verdicts, strict=True)}
 
 
-def _summary_row(
-    found: Configuration, references: References, is_kept: bool | None, share: float | None
-) -> SummaryRow:
+def _summary_row(found: Configuration, references: References, verdict: _Verdict) -> SummaryRow:
     rows = found.rows
     drops = references.drops(rows)
     validation, test = ([getattr(row, x).value for row in rows] for x in ("validation", "test"))
@@ -75,11 +95,12 @@ def _summary_row(
         drop_from_dense=drops.from_dense,
         drop=drops.drop,
         reference=drops.reference,
-        on_front=is_kept,
-        front_share=share,
+        on_front=verdict.on_front,
+        front_share=verdict.front_share,
         seconds=sum(row.seconds for row in rows),
         cpu_seconds=sum(cpu) if len(cpu) == len(rows) else None,
         num_bases=len({row.base_digest for row in rows}),
+        on_size_front=verdict.on_size_front,
     )
 
 

@@ -1,19 +1,23 @@
-"""The model registry: one version per network on the front, and the two aliases of a run."""
+"""The model registry: one version per network on a front, and the two aliases of a run."""
 
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixmatch.records import ModelSpec, Result
+from mixmatch.records import LatencyRecord, ModelSpec, Result
 from tasks.site import Site
 from tasks.tracking.connection import connect, locked
+from tasks.tracking.deployment import INT8_DIGEST_TAG, deployment_tags, log_int8
 from tasks.tracking.model_folder import write_model_folder
 from tasks.tracking.repeatable import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 MOST_ACCURATE = "most-accurate"
 SMALLEST = "smallest"
@@ -27,23 +31,27 @@ def register_front(
     spec: ModelSpec,
     results: Sequence[Result],
     extra_tags: Mapping[str, str],
+    latency: LatencyRecord | None = None,
 ) -> dict[str, int]:
-    """Register every result on the front once, and point the aliases at the best of them.
+    """Register every result on a front once, and point the aliases at the best of them.
 
-    A packed file that has a version already, by its digest, keeps that version. ``most-accurate``
-    is the front's highest validation accuracy (ties: the sparser), ``smallest`` its fewest bytes
-    (ties: the more accurate).
+    A packed file that has a version already, by its digest, keeps that version; what is new about
+    its int8 file and latency is added. ``most-accurate`` is the fronts' highest validation accuracy
+    (ties: the sparser), ``smallest`` their fewest bytes (ties: the more accurate).
 
     Args:
+        site: where the registry is.
         run_id: the parent run; the versions point at its children.
+        registered_name: of the model.
         spec: of the networks.
-        results: members of one family; those off the front are passed over.
+        results: members of one family; those off both fronts are passed over.
         extra_tags: set on new versions, for example the digests of data set and base.
+        latency: what was measured; None: nothing.
 
     Returns:
-        The version of each result on the front, by the result's key.
+        The version of each result on a front, by the result's key.
     """
-    front = [result for result in results if result.on_front]
+    front = [result for result in results if result.on_front or result.on_size_front]
     if not front:
         return {}
     client = connect(site)
@@ -51,16 +59,15 @@ def register_front(
         _ensure_registered(client, registered_name)
         versions: dict[str, int] = {}
         for result in front:
+            deployed = deployment_tags(result, latency)
             found = _version_of(client, registered_name, result)
-            versions[result.key] = found or _register(
-                client,
-                site,
-                run_id,
-                name=registered_name,
-                spec=spec,
-                result=result,
-                tags={**version_tags(result), **extra_tags},
-            )
+            if found is None:
+                tags = {**version_tags(result), **deployed, **extra_tags}
+                place = _Place(site, registered_name, _source_run(client, run_id, result))
+                versions[result.key] = _register(client, place, spec, result, tags)
+            else:
+                _update(client, site, found, result, deployed)
+                versions[result.key] = int(found.version)
         _point_aliases(client, registered_name, front, versions)
     return versions
 
@@ -93,44 +100,73 @@ def _ensure_registered(client: "MlflowClient", name: str) -> None:
             raise
 
 
-def _version_of(client: "MlflowClient", name: str, result: Result) -> int | None:
+def _version_of(client: "MlflowClient", name: str, result: Result) -> "ModelVersion | None":
     wanted = f"name = '{name}' and tags.digest = '{result.member.artifact.digest}'"
     found = client.search_model_versions(wanted, order_by=["version_number ASC"])
-    return int(found[0].version) if found else None
+    return found[0] if found else None
+
+
+def _source_run(client: "MlflowClient", run_id: str, result: Result) -> "Run":
+    """Return the child run of a result where there is one, else its parent."""
+    parent = client.get_run(run_id)
+    return find_run(client, parent.info.experiment_id, result.key, parent=run_id) or parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a new version goes, and the run it points at."""
+
+    site: Site
+    name: str
+    run: "Run"
 
 
 def _register(
     client: "MlflowClient",
-    site: Site,
-    run_id: str,
-    *,
-    name: str,
+    place: _Place,
     spec: ModelSpec,
     result: Result,
     tags: Mapping[str, str],
 ) -> int:
-    """Log the model and create its version, which points at the child run where there is one."""
-    experiment = client.get_run(run_id).info.experiment_id
-    child = find_run(client, experiment, result.key, parent=run_id)
-    source_run = child.info.run_id if child else run_id
+    """Log the model and its int8 file, and create its version."""
+    source_run = place.run.info.run_id
     model = client.create_logged_model(
-        experiment,
-        name=name,
+        place.run.info.experiment_id,
+        name=place.name,
         source_run_id=source_run,
         tags=dict(tags),
         model_type="pruned-classifier",
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
-        packed = site.open_store().path(result.member.artifact)
+        packed = place.site.open_store().path(result.member.artifact)
         write_model_folder(folder, packed, spec, model.model_id)
         client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
+    log_int8(client, place.site, source_run, result)
     # The plain location, not models:/m-ID: MLflow looks that up at its process-wide address.
     version = client.create_model_version(
-        name, model.artifact_location, run_id=source_run, tags={**tags, "model_id": model.model_id}
+        place.name,
+        model.artifact_location,
+        run_id=source_run,
+        tags={**tags, "model_id": model.model_id},
     )
     return int(version.version)
+
+
+def _update(
+    client: "MlflowClient",
+    site: Site,
+    version: "ModelVersion",
+    result: Result,
+    tags: Mapping[str, str],
+) -> None:
+    """Add to a version what it does not say yet of its int8 file and latency."""
+    new = {name: value for name, value in tags.items() if version.tags.get(name) != value}
+    if INT8_DIGEST_TAG in new and version.run_id:
+        log_int8(client, site, version.run_id, result)  # before the tag, which says that it is done
+    for name, value in new.items():
+        client.set_model_version_tag(version.name, version.version, name, value)
 
 
 def _point_aliases(

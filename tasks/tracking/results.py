@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mixmatch.records import EpochRecord, Result, RivalResult
+from mixmatch.records import EpochRecord, LatencyRecord, Result, RivalResult
 from tasks.site import Site
 from tasks.tracking.connection import connect, locked
+from tasks.tracking.deployment import int8_metrics, latency_metrics
 from tasks.tracking.repeatable import (
     FINISHED,
     KEY_TAG,
@@ -24,26 +25,35 @@ if TYPE_CHECKING:
 KIND_TAG = "kind"  # of a child that is no member of the family
 
 
-def record_result(site: Site, run_id: str, result: Result, *, name: str) -> str:
+def record_result(
+    site: Site, run_id: str, result: Result, *, name: str, latency: LatencyRecord | None = None
+) -> str:
     """Write ``result`` as a child of run ``run_id`` and return the child's identifier.
 
     The child is found by the result's key. One that has finished gets nothing twice; only whether
-    it is on the front may change, since that depends on the other members.
+    it is on a front may change, since that depends on the other members, and with it whether there
+    is an int8 file and a latency.
 
     Args:
         name: shown name of a new child, for example ``balanced/magnitude/0``.
+        latency: what was measured; None: nothing.
     """
     client = connect(site)
     child = _child(client, site, run_id, key=result.key, name=name)
+    metrics = {
+        **_standing(result),
+        **int8_metrics(result),
+        **latency_metrics(latency, result.member.artifact.digest),
+    }
     if child.info.status == FINISHED:
-        put(client, child, metrics=_standing(result), tags=_standing_tags(result))
+        put(client, child, metrics=metrics, tags=_standing_tags(result))
         return str(child.info.run_id)
     return _finish(
         client,
         child,
         result,
         params=_params(result),
-        metrics=_standing(result),
+        metrics=metrics,
         tags=_standing_tags(result),
     )
 
@@ -151,13 +161,19 @@ def _digests(result: Result | RivalResult) -> dict[str, str]:
 
 
 def _standing(result: Result) -> dict[str, float]:
-    return {"on_front": float(result.on_front), "front_share": result.front_share}
+    return {
+        "on_front": float(result.on_front),
+        "on_size_front": float(result.on_size_front),
+        "front_share": result.front_share,
+    }
 
 
 def _standing_tags(result: Result) -> dict[str, str]:
     return {
         "mixmatch.on_front": str(result.on_front).lower(),
+        "mixmatch.on_size_front": str(result.on_size_front).lower(),
         "mixmatch.front_share": str(result.front_share),
+        **({"mixmatch.int8_digest": result.int8.artifact.digest} if result.int8 else {}),
     }
 
 

@@ -12,6 +12,7 @@ from tasks.run_file import effective_yaml
 from tasks.site import Site
 from tasks.summary import SPARSE
 from tasks.tracking.connection import connect, ensure_experiment, locked
+from tasks.tracking.deployment import latency_metrics
 from tasks.tracking.repeatable import FINISHED, KEY_TAG, find_run, now_ms, put
 
 if TYPE_CHECKING:
@@ -141,13 +142,16 @@ def family_metrics(family: FamilyRecord) -> dict[str, float]:
 
     ``best_accuracy_sparse`` is the test accuracy of the member that has the best validation
     accuracy among those with a sparsity of at least ``SPARSE``; absent where there is none.
+    Latencies are the base's, seconds.
     """
     metrics = {
         "num_results": len(family.results),
         "num_failed": len(family.failed),
         "front_size": sum(result.on_front for result in family.results),
+        "num_on_size_front": sum(result.on_size_front for result in family.results),
         "base_validation_accuracy": family.base.validation.value,
         "base_test_accuracy": family.base.test.value,
+        **latency_metrics(family.latency, family.base.artifact.digest),
     }
     sparse = [x.member for x in family.results if x.member.sparsity >= SPARSE]
     if sparse:

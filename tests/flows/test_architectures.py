@@ -47,6 +47,7 @@ def test_a_whole_compression_registers_exactly_the_zeros_that_it_claims(server_s
             "strategies": ["aggressive"],
             "fine_tune": {"max_epochs": 0, "batch_norm_images": 32},
             "engine": {"workers": 1},
+            "latency": "none",  # of large networks it takes minutes
         },
         architecture,
     )

@@ -22,6 +22,7 @@ model: {architecture: test_resnet, train: {epochs: 2}}
 strategies: [aggressive, conservative, balanced, classifier_heavy]
 fine_tune: {max_epochs: 1, learning_rate: 1.0e-3}
 engine: {workers: 2}
+latency: none
 """
 CHAIN = (
     "fine_tune.order=chain",

@@ -28,8 +28,14 @@ model: {architecture: test_resnet, train: {epochs: 2}}
 fine_tune: {max_epochs: 1}
 engine: {workers: 2}
 """
-INSTANT = ("fine_tune.max_epochs=0", "criteria=[magnitude,gradient]", "register.name=instant")
-TWO = ("strategies=[conservative,aggressive]", "name=two", "register.enabled=false")
+INSTANT = (
+    *("fine_tune.max_epochs=0", "criteria=[magnitude,gradient]", "register.name=instant"),
+    "latency=none",
+)
+TWO = (
+    *("strategies=[conservative,aggressive]", "name=two", "register.enabled=false"),
+    *("quantize=none", "latency=none"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +122,10 @@ def members_in(task_runs):
     return [row for row in task_runs if row[0].endswith(("/magnitude/0", "/gradient/0"))]
 
 
+def on_a_front(row):
+    return row["on_front"] or row["on_size_front"]
+
+
 def digests(outcome):
     return {key: row["digest"] for key, row in outcome.rows.items()}
 
@@ -138,6 +148,37 @@ def test_the_front_is_what_no_other_result_beats(first):
     assert [row["on_front"] for row in first.summary["results"]] == [not x for x in beaten]
 
 
+def test_the_front_of_sizes_is_what_no_smaller_result_beats(first):
+    points = [(-r["bytes"], r["validation_accuracy"]) for r in first.summary["results"]]
+    beaten = [any(p != q and p[1] <= q[1] and p[0] <= q[0] for q in points) for p in points]
+    assert [row["on_size_front"] for row in first.summary["results"]] == [not x for x in beaten]
+
+
+def test_the_fronts_have_int8_files_and_the_others_none(first, site):
+    rows = first.summary["results"]
+    assert [row["int8"] is not None for row in rows] == [on_a_front(row) for row in rows]
+    for row in filter(on_a_front, rows):
+        int8 = row["int8"]
+        file = packed_file(site, int8)
+        assert (file_digest(file), file.stat().st_size) == (int8["digest"], int8["bytes"])
+        assert int8["bytes"] < row["bytes"] / 2
+        assert int8["sparsity"] >= row["sparsity"]
+        assert row["accuracy"] - int8["accuracy"] == pytest.approx(int8["accuracy_loss"], abs=1e-12)
+        low, high = int8["accuracy_loss_interval"]
+        assert low <= int8["accuracy_loss"] <= high
+
+
+def test_base_and_fronts_are_timed_in_three_runtimes(first):
+    latency = first.summary["latency"]
+    rows = [row for row in first.summary["results"] if on_a_front(row)]
+    names = ["base", *(f"{row['strategy']}/magnitude/0" for row in rows)]
+    assert list(dict.fromkeys(x["network"] for x in latency["rows"])) == names
+    assert {(x["runtime"], x["batch"]) for x in latency["rows"]} >= {
+        (runtime, batch) for runtime in ("torch", "onnx", "onnx-int8") for batch in (1, 32)
+    }
+    assert all(0 < x["low_s"] <= x["median_s"] <= x["high_s"] for x in latency["rows"])
+
+
 def test_sparsity_and_size_are_those_of_the_stored_networks(first, site):
     for row in first.summary["results"]:
         file = packed_file(site, row)
@@ -154,7 +195,8 @@ def test_sparsity_and_size_are_those_of_the_stored_networks(first, site):
 
 def test_prefect_knows_the_end_of_every_task_and_flow_run(first):
     assert {state for _, state in first.task_runs} == {"COMPLETED"}
-    assert first.flow_runs == [("compress-tiny", "COMPLETED"), ("fan-out", "COMPLETED")]
+    # The second fan-out rounds the fronts.
+    assert first.flow_runs == [("compress-tiny", "COMPLETED"), *[("fan-out", "COMPLETED")] * 2]
     wanted = [(f"{x['strategy']}/magnitude/0", "COMPLETED") for x in first.summary["results"]]
     assert members_in(first.task_runs) == sorted(wanted)
 
@@ -181,11 +223,14 @@ def test_mlflow_holds_the_run_and_a_child_per_result(first, client, parent):
         assert len(client.get_metric_history(child.info.run_id, "train_loss")) == 1
 
 
-def test_the_front_is_registered_with_its_aliases(first, client):
-    front = [row for row in first.summary["results"] if row["on_front"]]
+def test_the_fronts_are_registered_with_their_aliases(first, client):
+    front = [row for row in first.summary["results"] if on_a_front(row)]
     versions = client.search_model_versions("name = 'tiny'")
     found = {int(version.version): version.tags["digest"] for version in versions}
     assert found == {row["model_version"]: row["digest"] for row in front}
+    int8 = {int(version.version): version.tags["int8.digest"] for version in versions}
+    assert int8 == {row["model_version"]: row["int8"]["digest"] for row in front}
+    assert all("median_s" in version.tags["latency"] for version in versions)
     best = max(front, key=lambda row: (row["validation_accuracy"], row["sparsity"]))
     smallest = min(front, key=lambda row: row["bytes"])
     aliases = client.get_registered_model("tiny").aliases
@@ -218,6 +263,10 @@ def test_the_logged_pointers_bring_the_exact_bytes_back(first, client, parent, s
     family, data = (restored(client, parent, site, tmp_path, x) for x in ("family", "data"))
     for row in first.summary["results"]:
         assert family[f"{row['strategy']}-magnitude-0.safetensors"] == row["digest"]
+        if row["int8"]:
+            assert (
+                family[f"{row['strategy']}-magnitude-0-int8.safetensors"] == (row["int8"]["digest"])
+            )
     assert family["base.safetensors"] == first.summary["base"]["digest"]
     assert set(data) == {"dataset.safetensors"}
 
@@ -237,6 +286,7 @@ def test_the_same_command_again_finds_everything(first, repeated):
     assert all(row["cached"] for row in repeated.summary["results"])
     again = [row | {"cached": False} for row in repeated.summary["results"]]
     assert again == first.summary["results"]
+    assert repeated.summary["latency"] == first.summary["latency"]
 
 
 def test_the_same_command_again_tracks_and_registers_nothing_anew(first, repeated):
@@ -262,10 +312,10 @@ def test_members_that_fail_lose_no_other(broken):
 
 
 def test_the_others_are_registered_and_the_run_ends_failed(broken, client):
-    front = {row["digest"] for row in broken.summary["results"] if row["on_front"]}
+    front = {row["digest"] for row in broken.summary["results"] if on_a_front(row)}
     versions = client.search_model_versions("name = 'instant'")
     assert front <= {version.tags["digest"] for version in versions}
-    assert all(row["model_version"] for row in broken.summary["results"] if row["on_front"])
+    assert all(row["model_version"] for row in broken.summary["results"] if on_a_front(row))
     assert ("compress-tiny", "FAILED") in broken.flow_runs
     states = dict(members_in(broken.task_runs))
     assert states["aggressive/gradient/0"] == "FAILED"

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -19,11 +21,12 @@ from mixmatch.masks import (
     global_num_pruned,
     keep_mask,
     keep_masks,
+    keep_masks_of,
     mask_digest,
 )
 
-# Few distinct values, so that most examples have ties.
-SCORES = st.lists(st.sampled_from([-1.0, -0.0, 0.0, 0.5, 2.0]), min_size=1, max_size=40)
+# Few distinct values, so that most examples have ties; one is denormal.
+SCORES = st.lists(st.sampled_from([-1.0, -0.0, 0.0, 2.0**-149, 0.5, 2.0]), min_size=1, max_size=40)
 
 
 def two_layers():
@@ -115,6 +118,70 @@ def test_masks_cover_the_layers_that_are_asked_for():
     scores = {"a": torch.tensor([2.0, 1.0]), "b": torch.tensor([1.0, 2.0, 3.0])}
     masks = keep_masks(scores, {"b": 2})
     assert {name: mask.tolist() for name, mask in masks.items()} == {"b": [False, False, True]}
+
+
+@settings(deadline=None)
+@given(values=SCORES, shares=st.lists(st.floats(0, 1), max_size=5))
+def test_masks_selected_together_equal_those_selected_alone(values, shares):
+    scores = {"a": torch.tensor(values)}
+    plans = {str(share): {"a": int(share * len(values))} for share in shares}
+    masks = keep_masks_of(scores, plans)
+    assert list(masks) == list(plans)
+    for name, by_layer in plans.items():
+        assert torch.equal(masks[name]["a"], keep_masks(scores, by_layer)["a"])
+
+
+def test_every_strategy_gets_masks_of_its_own_layers():
+    scores = {"a": torch.tensor([2.0, 1.0]), "b": torch.tensor([1.0, 2.0, 3.0])}
+    masks = keep_masks_of(scores, {"low": {"b": 1, "a": 1}, "high": {"b": 2}, "none": {}})
+    assert {strategy: list(by_layer) for strategy, by_layer in masks.items()} == {
+        "low": ["b", "a"],
+        "high": ["b"],
+        "none": [],
+    }
+    assert masks["low"]["b"].tolist() == [False, True, True]
+    assert masks["high"]["b"].tolist() == [False, False, True]
+
+
+def test_more_strategies_than_a_byte_can_count():
+    scores = {"a": torch.arange(400.0).flip(0)}
+    masks = keep_masks_of(scores, {str(count): {"a": count} for count in range(400)})
+    assert [int(by_layer["a"].sum()) for by_layer in masks.values()] == list(range(400, 0, -1))
+    assert not masks["399"]["a"][1:].any()
+
+
+def test_masks_do_not_change_from_one_release_to_the_next():
+    scores = ((torch.arange(20_000) * 7919) % 1013).float().sub(500).view(20, 10, 10, 10)
+    digest = mask_digest(keep_masks({"conv": scores}, {"conv": 13_000}))
+    assert digest == "78e039b51a3ce27e0b1c41452195d37e2239de63989ed48ebc47dbe886e62cef"
+
+
+MEASURE = """
+import resource, sys, torch
+from mixmatch.masks import global_num_pruned, keep_masks_of
+
+torch.set_num_threads(1)
+NUM = 4_000_000
+scores = {{name: torch.rand(NUM, generator=torch.Generator().manual_seed(0)) for name in "ab"}}
+{change}
+plans = {{str(count): dict.fromkeys("ab", count) for count in range(NUM // 2, NUM, NUM // 16)}}
+peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = peak()
+global_num_pruned(scores, [0.7, 0.8, 0.9])
+print(peak() - start)
+masks = keep_masks_of(scores, plans)
+print(peak() - start - 2 * NUM * len(plans))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is that of Linux")
+@pytest.mark.parametrize(
+    "change", ["", "for x in scores.values(): x[x < 0.9] = 0.25", "scores['a'][5] = -1.0"]
+)
+def test_needs_no_more_memory_than_another_copy_of_the_scores(change):
+    command = [sys.executable, "-c", MEASURE.format(change=change)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert all(int(grown) <= 2 * 4 * 4_000_000 for grown in output.split())
 
 
 def test_global_ranking_counts_by_layer():

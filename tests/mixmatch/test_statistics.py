@@ -1,5 +1,6 @@
 """Statistics with results that can be checked by eye."""
 
+import base64
 import tracemalloc
 
 import numpy as np
@@ -9,13 +10,37 @@ from hypothesis import strategies as st
 
 from mixmatch.errors import DataError
 from mixmatch.pareto import TradeOff, on_front
-from mixmatch.statistics import Comparison, Spread, hypervolume, paired_bootstrap, spread
+from mixmatch.records import Accuracy
+from mixmatch.statistics import (
+    Comparison,
+    Spread,
+    hypervolume,
+    paired_bootstrap,
+    paired_loss,
+    spread,
+)
 
 ORIGIN = TradeOff("reference", 0.0, 0.0)
 
 
 def bits(text):
     return np.array([x == "1" for x in text])
+
+
+def accuracy(text):
+    """Return an accuracy as it is recorded; 1 stands for an image that was classified correctly."""
+    correct = bits(text)
+    packed = base64.b64encode(np.packbits(correct).tobytes()).decode()
+    value = correct.mean()
+    return Accuracy(
+        num_correct=correct.sum(),
+        num_images=correct.size,
+        value=value,
+        low=value,
+        high=value,
+        loss=1.0,
+        correct_bits=packed,
+    )
 
 
 def points(*pairs):
@@ -106,6 +131,20 @@ def test_the_same_seed_gives_the_same_verdict_and_another_another():
     a, b = bits("1101110110"), bits("0111010110")
     assert paired_bootstrap(a, b, seed=1) == paired_bootstrap(a, b, seed=1)
     assert paired_bootstrap(a, b, seed=1) != paired_bootstrap(a, b, seed=2)
+
+
+def test_the_loss_of_a_changed_network_is_paired_by_images():
+    before, after = "1111011011", "1110011111"
+    assert paired_loss(accuracy(before), accuracy(after)) == paired_bootstrap(
+        bits(before), bits(after)
+    )
+    assert paired_loss(accuracy("11"), accuracy("00")) == Comparison(1.0, 1.0, 1.0, 1.0)
+    assert paired_loss(accuracy("00"), accuracy("11")).difference == -1.0
+
+
+def test_a_loss_needs_the_same_images_before_and_after():
+    with pytest.raises(DataError, match="must be of the same images, got 3 and 2"):
+        paired_loss(accuracy("111"), accuracy("11"))
 
 
 def test_memory_does_not_grow_with_resamples_times_images():

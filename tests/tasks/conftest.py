@@ -7,10 +7,16 @@ from mixmatch.records import (
     Artifact,
     BaseRecord,
     DataRecord,
+    HostRecord,
+    LatencyRecord,
     LayerRecord,
+    MemberRecord,
     ModelSpec,
     PlanRecord,
+    QuantizedRecord,
+    Result,
     StrategyRecord,
+    Timing,
 )
 
 
@@ -78,3 +84,81 @@ def tiny_plan():
         for name, rho in (("dense", 0.0), ("balanced", 0.5), ("percentile_50", 0.5))
     )
     return PlanRecord(layers=layers, strategies=strategies, normalization_layers=("bn",))
+
+
+@pytest.fixture
+def tiny_result(half_right):
+    member = MemberRecord(
+        artifact=Artifact(digest="c" * 64, size_bytes=1234),
+        mask_digest="e" * 64,
+        num_weights=2000,
+        num_nonzero=500,
+        num_parameters=2050,
+        sparsity=0.75,
+        sparsity_of_all=1500 / 2050,
+        layer_sparsity={"conv": 0.75, "fc": 0.75},
+        validation_after_mask=half_right,
+        validation_after_batch_norm=half_right,
+        validation=half_right,
+        test=half_right.model_copy(update={"value": 0.45}),
+        epochs=(),
+        best_epoch=-1,
+        seconds=1.0,
+    )
+    return Result(
+        strategy="balanced",
+        also=("percentile_50",),
+        criterion="magnitude",
+        seed=0,
+        member=member,
+        accuracy_drop=0.05,
+        cached=False,
+        on_front=True,
+        mean_validation=0.9,
+        front_share=0.9,
+        key="k1",
+    )
+
+
+@pytest.fixture
+def make_int8(half_right):
+    """Make the int8 file of some member."""
+
+    def make(digest="8" * 64, *, size_bytes=400, **changes):
+        record = QuantizedRecord(
+            artifact=Artifact(digest=digest, size_bytes=size_bytes),
+            num_nonzero=490,
+            sparsity=0.755,
+            validation=half_right,
+            test=half_right,
+            seconds=1.0,
+        )
+        return record.model_copy(update=changes)
+
+    return make
+
+
+@pytest.fixture
+def make_latency():
+    """Measure networks, given by digest: each takes a millisecond longer than the one before."""
+
+    def make(*networks):
+        timings = tuple(
+            Timing(
+                network=network,
+                runtime=runtime,
+                batch=1,
+                median_s=(1 + place) * 1e-3,
+                low_s=(1 + place) * 1e-3 - 1e-4,
+                high_s=(1 + place) * 1e-3 + 1e-4,
+                num_repeats=50,
+            )
+            for place, network in enumerate(networks)
+            for runtime in ("torch", "onnx")
+        )
+        host = HostRecord(
+            processor="Example CPU", num_processors=4, system="Linux x86_64", versions={}
+        )
+        return LatencyRecord(host=host, threads=2, timings=timings, seconds=9.0)
+
+    return make

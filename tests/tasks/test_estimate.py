@@ -1,6 +1,9 @@
 import pytest
+import torch
 
 from mixmatch.config import parse_run_config
+from mixmatch.packed import save_packed_state
+from mixmatch.records import Artifact
 from tasks.estimate import expected_bytes, plan_cost
 
 RUN = {"data": {"name": "digits"}, "model": {"architecture": "tiny"}}
@@ -35,13 +38,36 @@ def test_an_instant_family_is_one_for_all_seeds(tiny_data, tiny_plan):
 
 
 def test_a_dense_network_is_expected_to_keep_all_values(tiny_plan, tiny_base):
-    values = 0.85 * 4 * 2000
-    assert expected_bytes(tiny_plan.strategies[0], tiny_plan, tiny_base) == 300 + values
+    values = 26.54 / 8 * 2000  # of normally distributed weights: 24 bits and 2.54 of the exponent
+    assert expected_bytes(tiny_plan.strategies[0], tiny_plan, tiny_base) == round(300 + values)
 
 
 def test_a_half_sparse_network_pays_one_bit_per_weight_for_its_mask(tiny_plan, tiny_base):
-    values, mask = 0.85 * 4 * 1000, 2000 / 8
-    assert expected_bytes(tiny_plan.strategies[1], tiny_plan, tiny_base) == 300 + values + mask
+    values, mask = 25.25 / 8 * 1000, 2000 / 8
+    found = expected_bytes(tiny_plan.strategies[1], tiny_plan, tiny_base)
+    assert found == round(300 + values + mask)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.05, 0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("scale", [0.01, 0.014])
+def test_the_saved_file_is_within_3_percent_of_what_was_expected(
+    tiny_plan, tiny_base, tmp_path, sparsity, scale
+):
+    torch.manual_seed(0)
+    num_pruned = round(sparsity * 2**20)
+    state = {f"{name}.weight": torch.randn(2**10, 2**10) * scale for name in ("conv", "fc")}
+    for weight in state.values():
+        weight.view(-1)[weight.abs().flatten().argsort()[:num_pruned]] = 0
+    save_packed_state(tmp_path / "net", state, tiny_base.spec, [*state])
+
+    layers = tuple(x.model_copy(update={"num_weights": 2**20}) for x in tiny_plan.layers)
+    plan = tiny_plan.model_copy(update={"layers": layers})
+    counts = {"conv": num_pruned, "fc": num_pruned}
+    strategy = tiny_plan.strategies[0].model_copy(update={"num_pruned": counts})
+    dense = Artifact(digest="b" * 64, size_bytes=4 * 2**21)
+    base = tiny_base.model_copy(update={"artifact": dense, "num_weights": 2**21})
+    expected = expected_bytes(strategy, plan, base)
+    assert (tmp_path / "net").stat().st_size == pytest.approx(expected, rel=0.03)
 
 
 def test_more_sparsity_is_never_larger(tiny_plan, tiny_base):

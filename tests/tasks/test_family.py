@@ -51,11 +51,11 @@ def member(tiny_base, tiny_data):
     return make
 
 
-def record_of(member, num_correct, *, test=0.25):
+def record_of(member, num_correct, *, test=0.25, size_bytes=None):
     (num_pruned,) = member.job.num_pruned.values()
     validation = accuracy_of(num_correct)
     return MemberRecord(
-        artifact=Artifact(digest=member.job.key, size_bytes=NUM_WEIGHTS - num_pruned),
+        artifact=Artifact(digest=member.job.key, size_bytes=size_bytes or NUM_WEIGHTS - num_pruned),
         mask_digest="m" * 64,
         num_weights=NUM_WEIGHTS,
         num_nonzero=NUM_WEIGHTS - num_pruned,
@@ -167,6 +167,54 @@ def test_among_equally_good_seeds_the_lowest_is_registered(assembled, member):
 def test_only_the_front_is_registered_in_the_order_of_the_plan(assembled, member):
     pairs = [(member("a", 500), 30), (member("b", 400), 20), (member("c", 300), 35)]
     assert [result.strategy for result in registered(assembled(*pairs))] == ["a", "c"]
+
+
+@pytest.fixture
+def sized(tiny_base):
+    """Assemble a family of triples (member, number of correct validation images, bytes)."""
+
+    def of(*triples):
+        records = {
+            member.job.key: record_of(member, correct, size_bytes=size)
+            for member, correct, size in triples
+        }
+        asked = [member for member, *_ in triples]
+        return assemble("tiny", tiny_base, asked, records, cached=frozenset(), failed={})
+
+    return of
+
+
+def test_the_smallest_file_is_on_its_own_front_though_another_is_sparser(sized, member):
+    # As where a criterion prunes other layers: as sparse as it is, its file compresses worse.
+    family = sized((member("sparse", 900), 30, 500), (member("small", 800), 30, 400))
+    assert [(x.on_front, x.on_size_front) for x in family.results] == [(True, False), (False, True)]
+
+
+def test_both_fronts_are_registered_once_each(sized, member):
+    family = sized(
+        (member("sparse", 900), 30, 500),
+        (member("small", 800), 30, 400),
+        (member("both", 700), 35, 450),
+        (member("neither", 600), 20, 600),
+    )
+    assert [x.strategy for x in registered(family)] == ["sparse", "small", "both"]
+
+
+def test_the_front_of_sizes_is_decided_at_the_mean_of_the_seeds(sized, member):
+    steady = [(member("steady", 500, seed=s), 30, 500) for s in (0, 1)]
+    # One seed alone would be the smallest, the mean is not; three seeds against two.
+    uneven = [(member("uneven", 500, seed=s), 30, size) for s, size in enumerate((300, 600, 660))]
+    family = sized(*steady, *uneven)
+    assert {x.strategy: x.on_size_front for x in family.results} == {
+        "steady": True,
+        "uneven": False,
+    }
+
+
+def test_equal_mean_sizes_are_equal_whatever_the_number_of_seeds(sized, member):
+    two = [(member("two", 500, seed=s), 30, size) for s, size in enumerate((300, 402))]
+    three = [(member("three", 400, seed=s), 30, size) for s, size in enumerate((350, 351, 352))]
+    assert all(x.on_size_front for x in sized(*two, *three).results)
 
 
 def test_equal_points_are_all_on_the_front(assembled, member):

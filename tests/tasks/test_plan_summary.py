@@ -20,7 +20,7 @@ def test_holds_every_key_of_the_contract(tiny_plan, tiny_data, tiny_base):
     assert balanced["sparsity"] == 0.5
     assert balanced["digest"] == "rho 0.5"
     assert balanced["layers"] == {"conv": 0.5, "fc": 0.5}
-    assert balanced["expected_bytes"] == 300 + 3400 + 250
+    assert balanced["expected_bytes"] == 3706  # 300 + 25.25 / 8 * 1000 + 2000 / 8
 
 
 def test_the_data_is_described_as_the_network_gets_it(tiny_data, tiny_base):

@@ -13,9 +13,9 @@ from mixmatch.layers import prunable_layers
 from mixmatch.models import build_model
 from mixmatch.packed import load_packed
 from mixmatch.records import Artifact, Execution, ModelSpec
-from tasks.jobs import MemberJob, PlanJob, SensitivityJob
+from tasks.jobs import MemberJob, PlanJob, QuantizeJob, SensitivityJob
 from tasks.site import Site
-from tasks.steps import make_member, make_plan, measure_sensitivity
+from tasks.steps import make_member, make_plan, make_quantized, measure_sensitivity
 from tasks.workspace import Workspace
 
 SPEC = ModelSpec(
@@ -143,6 +143,14 @@ def test_a_member_is_the_same_bytes_when_it_is_computed_again(site, member):
     first = make_member(job=job, site=site, label="a")
     site.open_store().path(first.artifact).unlink()
     assert make_member(job=job, site=site, label="b").artifact == first.artifact
+
+
+def test_a_member_is_rounded_once_and_found_by_its_job_from_then_on(site, member, inputs):
+    record = make_member(job=member(), site=site, label="half/magnitude/0")
+    job = QuantizeJob(member=record.artifact, data=inputs["data"], spec=SPEC, execution=EXECUTION)
+    first = make_quantized(job=job, site=site, label="half/magnitude/0 int8")
+    assert first.artifact.size_bytes < record.artifact.size_bytes
+    assert make_quantized(job=job, site=site, label="again") == first  # its seconds too
 
 
 def test_scores_that_are_not_numbers_name_their_layer_and_leave_no_record(

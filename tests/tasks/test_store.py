@@ -47,6 +47,14 @@ def test_a_truncated_artifact_is_refused(store):
         store.path(artifact)
 
 
+def test_a_file_is_found_by_its_digest_if_it_still_has_it(store):
+    place = store.path(put(store, b"abc"))
+    assert store.find_file(ABC) == place
+    place.write_bytes(b"abd")
+    assert store.find_file(ABC) is None
+    assert store.find_file("0" * 64) is None
+
+
 def test_a_finished_step_is_found_by_its_key(store):
     record = record_of(put(store, b"abc"))
     store.commit("sensitivity", "k1", {"a": 1}, record)
@@ -80,6 +88,27 @@ def test_the_inputs_of_a_step_stand_beside_its_record(store):
     store.commit("sensitivity", "k1", {"batch": 32}, record_of(put(store, b"abc")))
     envelope = json.loads((store.root / "records/sensitivity/k1.json").read_text())
     assert envelope["inputs"] == {"batch": 32}
+
+
+def test_a_finished_step_is_returned_as_it_was_written(store):
+    record = record_of(put(store, b"abc"))
+    store.commit("sensitivity", "k1", {"batch": 32}, record)
+    envelope = store.envelope("sensitivity", "k1")
+    assert (envelope.inputs, envelope.record) == ({"batch": 32}, record.model_dump(mode="json"))
+    assert store.envelope("sensitivity", "k2") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "5", '{"schema": 1, "inputs": {}}'),
+        *('{"schema": 1, "inputs": [], "record": {}}', '{"schema": 9, "inputs": {}, "record": {}}'),
+    ],
+)
+def test_a_torn_or_foreign_envelope_counts_as_absent(store, content):
+    store.commit("sensitivity", "k1", {}, record_of(put(store, b"abc")))
+    (store.root / "records/sensitivity/k1.json").write_text(content)
+    assert store.envelope("sensitivity", "k1") is None
 
 
 def test_scratch_leaves_nothing_behind(store):

@@ -1,47 +1,17 @@
 import pytest
 
-from mixmatch.records import Artifact, FamilyRecord, MemberRecord, Result, RivalResult
-from tasks.summary import RunSummary
+from mixmatch.records import FamilyRecord, RivalResult
+from tasks.summary import ResultRow, RunSummary
 
 
 @pytest.fixture
-def family(tiny_base, half_right):
-    member = MemberRecord(
-        artifact=Artifact(digest="c" * 64, size_bytes=1234),
-        mask_digest="e" * 64,
-        num_weights=2000,
-        num_nonzero=500,
-        num_parameters=2050,
-        sparsity=0.75,
-        sparsity_of_all=1500 / 2050,
-        layer_sparsity={"conv": 0.75, "fc": 0.75},
-        validation_after_mask=half_right,
-        validation_after_batch_norm=half_right,
-        validation=half_right,
-        test=half_right.model_copy(update={"value": 0.45}),
-        epochs=(),
-        best_epoch=-1,
-        seconds=1.0,
-    )
-    result = Result(
-        strategy="balanced",
-        also=("percentile_50",),
-        criterion="magnitude",
-        seed=0,
-        member=member,
-        accuracy_drop=0.05,
-        cached=False,
-        on_front=True,
-        mean_validation=0.9,
-        front_share=0.9,
-        key="k1",
-    )
-    off_front = result.model_copy(update={"on_front": False, "key": "k2", "cached": True})
+def family(tiny_base, tiny_result):
+    off_front = tiny_result.model_copy(update={"on_front": False, "key": "k2", "cached": True})
     rival = RivalResult(
         rival="LAMP",
         sparsity=0.7,
         seed=0,
-        member=member,
+        member=tiny_result.member,
         accuracy_drop=0.05,
         cached=False,
         key="k3",
@@ -49,7 +19,7 @@ def family(tiny_base, half_right):
     return FamilyRecord(
         name="tiny",
         base=tiny_base,
-        results=(result, off_front),
+        results=(tiny_result, off_front),
         failed={"x/y/0": "it broke"},
         rivals=(rival,),
     )
@@ -107,6 +77,17 @@ def test_takes_counts_and_bytes_from_the_finished_network(summary):
     assert row.also == ("percentile_50",)
 
 
+def test_a_result_says_on_which_fronts_it_is(family):
+    result = family.results[0].model_copy(update={"on_front": False, "on_size_front": True})
+    row = ResultRow.of(result, None)
+    assert (row.on_front, row.on_size_front) == (False, True)
+
+
+def test_without_int8_files_and_latencies_their_keys_are_null(summary):
+    printed = summary.model_dump(mode="json")
+    assert (printed["results"][0]["int8"], printed["latency"]) == (None, None)
+
+
 def test_only_what_is_registered_has_a_version(summary):
     assert [row.model_version for row in summary.results] == [3, None]
 
@@ -136,9 +117,14 @@ def test_rivals_stand_beside_the_results(summary):
     }
 
 
-def test_a_summary_of_before_rivals_is_still_read(summary):
-    old = summary.model_dump(exclude={"compare"})
-    assert RunSummary.model_validate(old).compare == ()
+def test_a_summary_of_before_rivals_and_deployment_is_still_read(summary):
+    old = summary.model_dump(exclude={"compare", "latency"})
+    old["results"] = [
+        {key: value for key, value in row.items() if key not in {"on_size_front", "int8"}}
+        for row in old["results"]
+    ]
+    read = RunSummary.model_validate(old)
+    assert (read.compare, read.latency, read.results[0].int8) == ((), None, None)
 
 
 def test_survives_json(summary):

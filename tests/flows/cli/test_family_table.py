@@ -5,6 +5,7 @@ from rich.console import Console
 
 from flows.cli.family_table import print_family
 from tasks.compare import RivalRow
+from tasks.deployment_summary import LatencySummary
 
 RIVAL = {
     "rival": "SNIP",
@@ -48,6 +49,93 @@ def test_each_result_is_a_row_with_the_front_marked(printed, run_summary):
     (other,) = [line for line in lines if "aggressive" in line]
     assert other.split()[0] == "aggressive"
     assert other.split()[-1] == "-"
+
+
+INT8 = {
+    "bytes": 2_490_000,
+    "accuracy": 0.9612,
+    "validation_accuracy": 0.97,
+    "accuracy_loss": 0.0013,
+    "accuracy_loss_interval": (-0.001, 0.004),
+    "sparsity": 0.82,
+    "digest": "8" * 64,
+}
+
+
+def with_first(summary, **changes):
+    """Change the first result."""
+    first, *others = summary.results
+    changed = type(first).model_validate(first.model_dump() | changes)
+    return summary.model_copy(update={"results": (changed, *others)})
+
+
+def test_int8_files_have_their_columns(printed, run_summary):
+    lines = printed(with_first(run_summary, int8=INT8)).splitlines()
+    (front,) = [line for line in lines if "balanced" in line]
+    assert front.split()[-3:] == ["2.49", "0.13", "2"]
+    (other,) = [line for line in lines if "aggressive" in line]
+    assert other.split()[-3:] == ["-", "-", "-"]
+    upper, lower = (" ".join(x.split()) for x in lines if "loss," in x or "seed" in x)
+    assert upper == "sparsity valid. test drop, int8 loss,"
+    assert lower == "strategy criterion seed % % % (95 %) pts MB MB pts ver."
+
+
+def test_without_int8_files_there_are_no_columns_for_them(printed, run_summary):
+    assert "int8" not in printed(run_summary)
+
+
+def test_each_front_has_its_mark(printed, run_summary):
+    def marks(**changes):
+        text = printed(with_first(run_summary, **changes))
+        (row,) = [line for line in text.splitlines() if "balanced" in line]
+        return row.partition("balanced")[0].strip(), text
+
+    assert marks(on_front=True, on_size_front=False)[0] == "*"
+    assert marks(on_front=False, on_size_front=False)[0] == ""
+    assert marks(on_front=True, on_size_front=True)[0] == "*+"
+    mark, text = marks(on_front=False, on_size_front=True)
+    assert mark == "+"
+    assert "* on the Pareto front of validation accuracy and sparsity: 0 of 2 results\n" in text
+    assert "+ on the Pareto front of validation accuracy and size on disk: 1 of 2 results\n" in text
+
+
+def test_the_widest_family_fits_the_line(printed, run_summary):
+    widest = {
+        "strategy": "parameter_proportional",
+        "accuracy": 1.0,
+        "accuracy_interval": (0.991, 1.0),
+        "accuracy_drop": -0.0123,
+        "bytes": 112_500_000,
+        "int8": INT8 | {"bytes": 16_490_000, "accuracy_loss": -0.0123},
+        "on_size_front": True,
+        "model_version": 999,
+    }
+    text = printed(with_first(run_summary, **widest))
+    assert max(map(len, text.splitlines())) <= 120
+    (row,) = [line for line in text.splitlines() if "parameter_" in line]
+    assert " ".join(row.split()) == (
+        "*+ parameter_proportional magnitude 0 81.23 97.50 100.00 (99.1-100.0) -1.23 112.50 16.49 "
+        "-1.23 999"
+    )
+
+
+LATENCY = {
+    "host": {
+        "processor": "Example CPU",
+        "num_processors": 4,
+        "system": "Linux x86_64",
+        "versions": {},
+    },
+    "threads": 1,
+    "rows": (),
+}
+
+
+def test_latencies_follow_the_family(printed, run_summary):
+    latency = LatencySummary.model_validate(LATENCY)
+    text = printed(run_summary.model_copy(update={"latency": latency}))
+    assert text.index("balanced") < text.index("Example CPU") < text.index("Report")
+    assert "Milliseconds" not in printed(run_summary)
 
 
 def test_further_names_of_a_result_stand_below_it(printed, run_summary):

@@ -9,7 +9,7 @@ from torch import nn
 import tasks.export
 from mixmatch.packed import save_packed
 from mixmatch.records import ModelSpec
-from tasks.export import ExportSummary
+from tasks.export_summary import Agreement, ExportSummary
 
 ROOT = Path(__file__).resolve().parents[3]
 SPEC = ModelSpec(
@@ -29,6 +29,18 @@ EXPORTED = ExportSummary(
     bytes=44_700_000,
     digest="e" * 64,
     packed_digest="d" * 64,
+)
+QUANTIZED = EXPORTED.model_copy(
+    update={
+        "format": "onnx-int8",
+        "agreement": Agreement(
+            num_images=1200,
+            same_class=0.9875,
+            accuracy_torch=0.92,
+            accuracy_onnx=0.915,
+            deviation=0.0625,
+        ),
+    }
 )
 # Calls the command line as a user does, then says which of the slow packages it loaded.
 CALL = """
@@ -75,9 +87,9 @@ def test_inspect_describes_a_packed_file(mixmatch, packed):
     result = mixmatch("inspect", packed)
     assert result.exit_code == 0
     shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert f"File {packed}, packed format version 1" in shown
+    assert f"File {packed}, packed format version 2" in shown
     assert "Weights 16 prunable, 1 kept: sparsity 93.75 %" in shown
-    assert any(line.startswith("0.weight 2x8 masked 1 93.75 2 1 3 6") for line in shown)
+    assert any(line.startswith("0.weight 2x8 kept_gaps 1 93.75 1 4 5") for line in shown)
 
 
 def test_inspect_prints_its_summary_as_json(mixmatch, packed):
@@ -113,7 +125,7 @@ def test_export_hands_everything_on(mixmatch, exported, tmp_path):
     place = ("--to", tmp_path / "net.pt", "--workspace", tmp_path / "ws")
     result = mixmatch("export", "digits-demo@smallest", "--format", "torch", *place)
     assert result.exit_code == 0
-    settings = {"file_format": "torch", "force": False}
+    settings = {"file_format": "torch", "force": False, "values": None, "factory": None}
     assert exported == [
         (str(tmp_path / "ws"), "digits-demo@smallest", tmp_path / "net.pt", settings)
     ]
@@ -128,7 +140,39 @@ def test_export_replaces_a_file_where_it_is_told_to(mixmatch, exported, tmp_path
     (tmp_path / "net.packed").write_text("old")
     result = mixmatch("export", "x", "--format", "packed", "--to", "net.packed", "--force")
     assert result.exit_code == 0
-    assert exported[0][2:] == (Path("net.packed"), {"file_format": "packed", "force": True})
+    to, settings = exported[0][2:]
+    assert (to, settings["force"]) == (Path("net.packed"), True)
+
+
+def test_export_packs_anew_with_the_values_that_it_is_told(mixmatch, exported):
+    result = mixmatch("export", "x", "--format", "packed", "--values", "int8", "--to", "net.packed")
+    assert result.exit_code == 0
+    assert exported[0][3]["values"] == "int8"
+
+
+def test_export_hands_on_what_builds_an_own_network(mixmatch, exported):
+    asked = ("--format", "onnx", "--factory", "nets:small", "--to", "net.onnx")
+    assert mixmatch("export", "x", *asked).exit_code == 0
+    assert exported[0][3]["factory"] == "nets:small"
+
+
+def test_export_says_how_an_onnx_file_agrees_with_torch(mixmatch, monkeypatch):
+    monkeypatch.setattr(tasks.export, "export_model", lambda *_, **__: QUANTIZED)
+    result = mixmatch("export", "x", "--format", "onnx-int8", "--to", "net.onnx")
+    assert result.stdout.splitlines()[3:] == [
+        "Agreement      the same class as PyTorch for 98.75 % of 1,200 validation images; logits "
+        "deviate by at most 6.2e-02 of the largest",
+        "Accuracy       validation 91.50 %, PyTorch 92.00 %",
+    ]
+    printed = mixmatch("export", "x", "--format", "onnx-int8", "--to", "net.onnx", "--json")
+    assert json.loads(printed.stdout)["agreement"] == QUANTIZED.agreement.model_dump()
+
+
+def test_export_says_which_values_were_packed(mixmatch, monkeypatch):
+    packed = EXPORTED.model_copy(update={"format": "packed", "values": "int8"})
+    monkeypatch.setattr(tasks.export, "export_model", lambda *_, **__: packed)
+    result = mixmatch("export", "x", "--format", "packed", "--values", "int8", "--to", "net.packed")
+    assert "/somewhere/net.pt, packed, int8 values, 44.70 MB" in result.stdout
 
 
 def test_export_prints_its_summary_as_json(mixmatch, exported):

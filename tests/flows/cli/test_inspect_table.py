@@ -6,10 +6,10 @@ from rich.console import Console
 from flows.cli.inspect_table import print_packed
 from tasks.inspect_packed import PackedSummary
 
-TENSOR = {"dtype": "float32", "encoding": "masked"}
+TENSOR = {"dtype": "float32", "encoding": "kept_gaps"}
 PACKED = {
     "file": "net.packed",
-    "version": "1",
+    "version": "2",
     "digest": "d" * 64,
     "verified": True,
     "spec": {
@@ -21,6 +21,7 @@ PACKED = {
         "std": (0.376, 0.3, 0.3),
         "classes": tuple("0123456789X"),
     },
+    "values": "float32",
     "num_weights": 11_000,
     "num_nonzero": 1_100,
     "sparsity": 0.9,
@@ -30,13 +31,16 @@ PACKED = {
         "masks": 1_250,
         "exponents": 500,
         "mantissas": 3_000,
+        "codes": 0,
+        "scales": 0,
         "rest": 250,
         "header": 500,
     },
+    "entropy": {"masks_bytes": 1_200.0, "values_bytes": 3_460.4, "above": 0.01931},
     "kinds": (
         {"prunable": True, "num_tensors": 2, "num_entries": 11_000, "bytes": 4_750} | TENSOR,
         {"prunable": False, "num_tensors": 40, "num_entries": 40, "bytes": 250}
-        | {"dtype": "int64", "encoding": "raw"},
+        | {"dtype": "int64", "encoding": "grouped"},
     ),
     "tensors": (
         {
@@ -45,27 +49,38 @@ PACKED = {
             "num_entries": 1_592,
             "num_nonzero": 100,
             "sparsity": 0.93719,
-            "bytes": {"exponents": 50, "mantissas": 300},
+            "bytes": {"scales": 16, "codes": 334},
+            "mask_bytes": 0,
+            "scale_bytes": 16,
+            "value_bytes": 334,
         }
-        | {"dtype": "float32", "encoding": "dense"},
+        | {"dtype": "float32", "encoding": "all", "values": "int8"},
         {
             "name": "conv1.weight",
             "shape": (64, 3, 7, 7),
             "num_entries": 9_408,
             "num_nonzero": 1_000,
             "sparsity": 0.8937,
-            "bytes": {"mask": 1_176, "exponents": 450, "mantissas": 2_700},
+            "bytes": {"gaps": 1_176, "exponents": 450, "mantissas": 2_700},
+            "mask_bytes": 1_176,
+            "scale_bytes": 0,
+            "value_bytes": 3_150,
         }
+        | {"values": "float32"}
         | TENSOR,
         {
             "name": "bn1.num_batches_tracked",
             "shape": (),
             "dtype": "int64",
-            "encoding": "raw",
+            "encoding": "grouped",
+            "values": None,
             "num_entries": 1,
             "num_nonzero": None,
             "sparsity": None,
-            "bytes": {"data": 8},
+            "bytes": {},
+            "mask_bytes": 0,
+            "scale_bytes": 0,
+            "value_bytes": 0,
         },
     ),
 }
@@ -86,17 +101,37 @@ def with_spec(**changes):
 
 
 def test_says_what_the_file_is():
-    assert text().splitlines()[:9] == [
-        "File           net.packed, packed format version 1",
+    assert text().splitlines()[:11] == [
+        "File           net.packed, packed format version 2",
         "Architecture   resnet18, arguments none",
         "Images         32 x 32 x 3",
         "Classes        11: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...",
         "Normalization  mean 0.3061, 0.3, 0.3; standard deviation 0.376, 0.3, 0.3",
         f"Digest         {'d' * 64} (verified: the stored bytes have it)",
         "Weights        11,000 prunable, 1,100 kept: sparsity 90.00 %",
+        "Values         float32",
         "On disk        5,500 bytes (0.01 MB), 12.50 % of 44,000 bytes dense in float32",
-        "Of it          masks 1,250, exponents 500, mantissas 3,000, rest 250, header 500",
+        "Of it          masks 1,250, values 3,500, rest 250, header 500",
+        "Entropy        masks and values are 1.93 % above their order-0 bound of 4,660 bytes "
+        "(masks 1,200, values 3,460)",
     ]
+
+
+def test_int8_values_have_scales():
+    sizes = PACKED["bytes_by_part"] | {"codes": 900, "scales": 40, "exponents": 0, "mantissas": 0}
+    shown = lines(values="int8", bytes_by_part=sizes)
+    assert "Values int8, with one scale per output channel" in shown
+    assert "Of it masks 1,250, values 900, scales 40, rest 250, header 500" in shown
+
+
+def test_a_pattern_may_take_less_than_the_bound():
+    entropy = PACKED["entropy"] | {"above": -0.25}
+    shown = next(line for line in lines(entropy=entropy) if line.startswith("Entropy"))
+    assert shown.startswith("Entropy masks and values are 25.00 % below their order-0 bound of")
+
+
+def test_a_bound_that_was_not_measured_is_not_shown():
+    assert not any(line.startswith("Entropy") for line in lines(entropy=None))
 
 
 def test_a_digest_that_was_not_checked_is_called_the_files_own_claim():
@@ -119,18 +154,15 @@ def test_an_empty_network_has_no_share():
 def test_counts_tensors_by_kind():
     shown = lines()
     assert "tensors dtype encoding number entries bytes" in shown
-    assert "prunable float32 masked 2 11,000 4,750" in shown
-    assert "other int64 raw 40 40 250" in shown
+    assert "prunable float32 kept_gaps 2 11,000 4,750" in shown
+    assert "other int64 grouped 40 40 250" in shown
 
 
-def test_lists_the_prunable_tensors_with_the_bytes_of_each_part():
+def test_lists_the_prunable_tensors_with_the_bytes_of_mask_and_values():
     shown = lines()
-    heading = (
-        "prunable tensor shape encoding kept sparsity % mask, B exponents, B mantissas, B bytes"
-    )
-    assert heading in shown
-    assert "conv1.weight 64x3x7x7 masked 1,000 89.37 1,176 450 2,700 4,326" in shown
-    assert "fc.weight 4x398 dense 100 93.72 - 50 300 350" in shown  # listed first, and has no mask
+    assert "prunable tensor shape encoding kept sparsity % mask, B values, B bytes" in shown
+    assert "conv1.weight 64x3x7x7 kept_gaps 1,000 89.37 1,176 3,150 4,326" in shown
+    assert "fc.weight 4x398 all 100 93.72 0 350 350" in shown  # with its scales
     assert not any(line.startswith("bn1") for line in shown)
 
 

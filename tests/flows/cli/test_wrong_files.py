@@ -117,8 +117,8 @@ def cut_packed(folder):
 def packed_by_a_newer_mixmatch(folder):
     packed(folder)
     content = (folder / "net.packed").read_bytes()
-    assert content.count(b'"version":"1"') == 1
-    (folder / "net.packed").write_bytes(content.replace(b'"version":"1"', b'"version":"9"'))
+    assert content.count(b'"version":"2"') == 1
+    (folder / "net.packed").write_bytes(content.replace(b'"version":"2"', b'"version":"9"'))
 
 
 @dataclass
@@ -303,6 +303,30 @@ CASES = [
         arguments=("nothing@best", "--format", "packed", "--to", "net.packed"),
     ),
     Case(
+        "an unknown format to export",
+        "--format must be packed or onnx or onnx-int8 or torch, got 'tflite'.",
+        command="export",
+        arguments=("nothing", "--format", "tflite", "--to", "net.tflite"),
+    ),
+    Case(
+        "unknown values to export",
+        "--values must be float32 or bfloat16 or float16 or int8, got 'int4'.",
+        command="export",
+        arguments=("nothing", "--format", "packed", "--values", "int4", "--to", "net.packed"),
+    ),
+    Case(
+        "values to export that are not for the format",
+        "--values must be left out with --format onnx, got 'int8'; it is for packed.",
+        command="export",
+        arguments=("nothing", "--format", "onnx", "--values", "int8", "--to", "net.onnx"),
+    ),
+    Case(
+        "ONNX to a file of another suffix",
+        "--to must end in .onnx with --format onnx-int8, got net.pb.",
+        command="export",
+        arguments=("nothing", "--format", "onnx-int8", "--to", "net.pb"),
+    ),
+    Case(
         "a packed file that is not there",
         "a packed network must be an existing file, got net.packed.",
         command="inspect",
@@ -310,16 +334,16 @@ CASES = [
     ),
     Case(
         "a truncated packed file",
-        "net.packed is damaged, or no packed network: Error while deserializing header: "
-        "incomplete metadata, file not fully covered.",
+        "net.packed is damaged, or no packed network: its blocks must end with the file, bytes "
+        "missing: 4.",
         command="inspect",
         arguments=("net.packed",),
         make=cut_packed,
     ),
     Case(
         "a packed file of a newer version",
-        "net.packed cannot be read as a packed network: its version must be 1, got '9'; a newer "
-        "mixmatch may read it.",
+        "net.packed cannot be read as a packed network: its version must be 1 or 2, got '9'; a "
+        "newer mixmatch may read it.",
         command="inspect",
         arguments=("net.packed",),
         make=packed_by_a_newer_mixmatch,

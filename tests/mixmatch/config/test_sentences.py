@@ -130,8 +130,11 @@ WRONG = [
         {},
         "register_ is not a setting; known here: name, seed, data, model, criteria, "
         "calibration_fraction, calibration_batch, ranges, strategies, target_sparsity, fine_tune, "
-        "seeds, compare, compare_sparsities, register, engine, store.",
+        "seeds, compare, compare_sparsities, quantize, latency, register, engine, store.",
     ),
+    ("quantize", "int8", "quantize must be 'none', 'front' or 'all', got 'int8'."),
+    ("quantize", None, "quantize must be 'none', 'front' or 'all', got None."),
+    ("latency", "all", "latency must be 'none' or 'front', got 'all'."),
 ]
 
 

@@ -1,21 +1,39 @@
 """A family such as a ResNet-18 run gives: 20 layers, two criteria, nine distinct strategies."""
 
+import base64
+import shutil
+
+import numpy as np
 import pytest
 
-from mixmatch.pareto import TradeOff, on_front
+from mixmatch.pareto import TradeOff, on_front, on_size_front
 from mixmatch.records import (
     Accuracy,
     Artifact,
     BaseRecord,
     FamilyRecord,
+    HostRecord,
+    LatencyRecord,
     LayerRecord,
     MemberRecord,
     ModelSpec,
     PlanRecord,
+    QuantizedRecord,
     Result,
     RivalResult,
     StrategyRecord,
+    Timing,
 )
+from tasks.report import write_report
+
+CHROMIUM_SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 ALPHAS = {
     "conservative": 0.0,
@@ -31,7 +49,10 @@ ALPHAS = {
 }
 
 
-def accuracy(num_correct, num_images):
+def accuracy(num_correct, num_images, *, num_exchanged=0):
+    """Get the first images right; ``num_exchanged`` of them wrong, and as many later ones right."""
+    right = np.zeros(num_images, dtype=bool)
+    right[num_exchanged : num_correct + num_exchanged] = True
     value = num_correct / num_images
     half = 1.96 * (value * (1 - value) / num_images) ** 0.5
     return Accuracy(
@@ -41,7 +62,7 @@ def accuracy(num_correct, num_images):
         low=max(0.0, value - half),
         high=min(1.0, value + half),
         loss=0.1,
-        correct_bits="",
+        correct_bits=base64.b64encode(np.packbits(right).tobytes()).decode(),
     )
 
 
@@ -165,12 +186,18 @@ def family(plan, base):
         )
         for (name, criterion, record), front in zip(members, on_front(points), strict=True)
     )
+    sizes = [result.member.artifact.size_bytes for result in results]
+    kept = on_size_front(sizes, [result.member.validation.value for result in results])
+    results = tuple(
+        result.model_copy(update={"on_size_front": is_kept})
+        for result, is_kept in zip(results, kept, strict=True)
+    )
     return FamilyRecord(name="digits-resnet18", base=base, results=results, failed={})
 
 
 @pytest.fixture(scope="session")
 def versions(family):
-    front = [result.key for result in family.results if result.on_front]
+    front = [x.key for x in family.results if x.on_front or x.on_size_front]
     return {key: number for number, key in enumerate(front, start=1)}
 
 
@@ -214,3 +241,153 @@ def rivals(family):
             )
         )
     return tuple(found)
+
+
+def quantized(member, number):
+    """Round a member: about two sevenths of its bytes, one image less right for most."""
+    num_lost = number % 3 - 1
+
+    def again(measured):
+        num_correct = measured.num_correct - num_lost
+        return accuracy(num_correct, measured.num_images, num_exchanged=4 + number)
+
+    return QuantizedRecord(
+        artifact=Artifact(
+            digest=f"{500 + number:064d}", size_bytes=round(0.29 * member.artifact.size_bytes)
+        ),
+        num_nonzero=member.num_nonzero - 12_345,
+        sparsity=member.sparsity + 12_345 / member.num_weights,
+        validation=again(member.validation),
+        test=again(member.test),
+        seconds=2.0,
+    )
+
+
+def timing(network, runtime, batch, median_s, *, spread=0.04, num_repeats=50):
+    low_s, high_s = median_s * (1 - spread), median_s * (1 + spread)
+    return Timing(
+        network=network,
+        runtime=runtime,
+        batch=batch,
+        median_s=median_s,
+        low_s=low_s,
+        high_s=high_s,
+        num_repeats=num_repeats,
+    )
+
+
+@pytest.fixture(scope="session")
+def host():
+    return HostRecord(
+        processor="Example CPU @ 2.50GHz",
+        num_processors=8,
+        system="Linux x86_64",
+        versions={"python": "3.11.2", "torch": "2.13.0", "onnxruntime": "1.32.0"},
+    )
+
+
+@pytest.fixture(scope="session")
+def deployed(family, host):
+    """The family with int8 files of the front and latencies of base and front."""
+    results = tuple(
+        result.model_copy(update={"int8": quantized(result.member, number)})
+        if result.on_front or result.on_size_front
+        else result
+        for number, result in enumerate(family.results)
+    )
+    networks = [x.member.artifact.digest for x in results if x.int8]
+    usual = {"torch": (0.0123, 0.241), "onnx": (0.0098, 0.2215), "onnx-int8": (0.0041, 0.0876)}
+    timings = tuple(
+        timing(network, runtime, batch, median_s * (1 + 0.004 * (number % 5)))
+        for number, network in enumerate([family.base.artifact.digest, *networks])
+        for runtime, medians in usual.items()
+        for batch, median_s in zip((1, 32), medians, strict=True)
+    )
+    latency = LatencyRecord(host=host, threads=1, timings=timings, seconds=60.0)
+    return family.model_copy(update={"results": results, "latency": latency})
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_SWITCHES
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    """Open reports that may neither log an error nor ask for anything but themselves."""
+    pages, asked, troubles = [], [], []
+
+    def open_report(family, plan, versions, **more):
+        out = tmp_path_factory.mktemp("report") / "report.html"
+        write_report(family, plan, out, versions=versions, **more)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("console", lambda m: m.type in {"error", "warning"} and troubles.append(m.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(out.as_uri())
+        page.wait_for_selector("#layers .main-svg")
+        pages.append(page)
+        return page
+
+    yield open_report
+    own = [page.url for page in pages]
+    for page in pages:
+        page.close()
+    assert troubles == []
+    assert [x for x in asked if not x.startswith(("data:", "blob:"))] == own
+
+
+@pytest.fixture(scope="module")
+def shared(opened, family, plan, versions):
+    return opened(family, plan, versions, references={"MAG": 0.95})
+
+
+@pytest.fixture
+def page(shared, reset):
+    """The report of the usual family as it looks when it is opened; opened once, for speed."""
+    return reset(shared)
+
+
+@pytest.fixture(scope="module")
+def shared_deployed(opened, deployed, plan, versions):
+    return opened(deployed, plan, versions)
+
+
+@pytest.fixture
+def deployed_page(shared_deployed, reset):
+    """Likewise of the family with int8 files and latencies."""
+    return reset(shared_deployed)
+
+
+@pytest.fixture(scope="session")
+def move_slider():
+    def move(page, limit):
+        page.eval_on_selector(
+            "#size-slider",
+            "(x, limit) => { x.value = limit; x.dispatchEvent(new Event('input')); }",
+            str(limit),
+        )
+
+    return move
+
+
+@pytest.fixture(scope="session")
+def reset(move_slider):
+    """Put a page back into the state in which it opens."""
+
+    def put_back(page):
+        page.click("#axis-sparsity")
+        page.click("#split-test")
+        if page.locator("#with-int8").count():
+            page.check("#with-int8")
+        move_slider(page, 10**9)
+        return page
+
+    return put_back

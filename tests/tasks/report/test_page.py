@@ -1,182 +1,13 @@
 import re
-import shutil
 
 import pytest
 
 from mixmatch.errors import WorkspaceError
+from mixmatch.statistics import paired_loss
 from tasks.report import write_report
-
-CHROMIUM_SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tasks.report.texts import points
 
 HOSTILE = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 2'>{{ 7 * 7 }}"
-
-
-def best_under(results, limit):
-    """The slider's rule, written another way: sort, do not reduce."""
-    fitting = [x for x in results if x.member.artifact.size_bytes <= limit]
-    return sorted(
-        fitting, key=lambda x: (-x.member.validation.num_correct, x.member.artifact.size_bytes)
-    )[0]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_SWITCHES
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser, tmp_path_factory):
-    """Open reports that may neither log an error nor ask for anything but themselves."""
-    pages, asked, troubles = [], [], []
-
-    def open_report(family, plan, versions, **more):
-        out = tmp_path_factory.mktemp("report") / "report.html"
-        write_report(family, plan, out, versions=versions, **more)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.on("console", lambda m: m.type in {"error", "warning"} and troubles.append(m.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(out.as_uri())
-        page.wait_for_selector("#layers .main-svg")
-        pages.append(page)
-        return page
-
-    yield open_report
-    own = [page.url for page in pages]
-    for page in pages:
-        page.close()
-    assert troubles == []
-    assert [x for x in asked if not x.startswith(("data:", "blob:"))] == own
-
-
-@pytest.fixture(scope="module")
-def shared(opened, family, plan, versions):
-    return opened(family, plan, versions, references={"MAG": 0.95})
-
-
-@pytest.fixture
-def page(shared):
-    """The report of the usual family as it looks when it is opened; opened once, for speed."""
-    shared.click("#axis-test")
-    move_slider(shared, 10**9)
-    return shared
-
-
-def move_slider(page, limit):
-    page.eval_on_selector(
-        "#size-slider",
-        "(slider, limit) => { slider.value = limit; slider.dispatchEvent(new Event('input')); }",
-        str(limit),
-    )
-
-
-@pytest.mark.browser
-def test_slider_picks_the_best_model_under_every_size(page, family):
-    sizes = sorted(x.member.artifact.size_bytes for x in family.results)
-
-    for limit in [*sizes, *(size - 1 for size in sizes[1:]), sizes[-1] + 1]:
-        move_slider(page, limit)
-
-        best = best_under(family.results, limit)
-        name = f"{best.strategy}/{best.criterion}/{best.seed}"
-        assert page.text_content("#chosen-name") == name
-        assert page.get_attribute("#chosen", "data-key") == best.key
-        size_bytes = best.member.artifact.size_bytes
-        assert page.text_content("#chosen-bytes") == f"{size_bytes:,} bytes"
-
-
-@pytest.mark.browser
-def test_chosen_model_is_described_and_marked_in_chart_and_table(page, family, versions):
-    chosen = min(family.results, key=lambda x: x.member.artifact.size_bytes)
-    member = chosen.member
-
-    move_slider(page, member.artifact.size_bytes)
-
-    assert page.text_content("#chosen-sparsity") == f"{100 * member.sparsity:.2f} %"
-    assert page.text_content("#chosen-test") == f"{100 * member.test.value:.2f} %"
-    assert page.text_content("#chosen-validation") == f"{100 * member.validation.value:.2f} %"
-    assert page.text_content("#chosen-version") == f"version {versions[chosen.key]}"
-    assert page.text_content("#size-count") == "1 of 18 models fit."
-    marked = page.eval_on_selector_all("tr.chosen", "rows => rows.map(row => row.dataset.key)")
-    assert marked == [chosen.key]
-    ring = page.evaluate("document.getElementById('trade-off').data.at(-1)")
-    assert (ring["x"], ring["y"]) == ([member.sparsity], [member.test.value])
-
-
-@pytest.mark.browser
-def test_slider_can_be_moved_by_keyboard(page, family):
-    page.focus("#size-slider")
-    page.keyboard.press("Home")
-
-    smallest = min(family.results, key=lambda x: x.member.artifact.size_bytes)
-    assert page.get_attribute("#chosen", "data-key") == smallest.key
-
-
-@pytest.mark.browser
-def test_among_equally_accurate_models_the_smaller_is_chosen(opened, family, plan):
-    first = family.results[0]
-    artifact = first.member.artifact.model_copy(update={"size_bytes": 1000})
-    smaller = first.model_copy(
-        update={"key": "smaller", "member": first.member.model_copy(update={"artifact": artifact})}
-    )
-    family = family.model_copy(update={"results": (first, smaller)})
-
-    page = opened(family, plan, {})
-
-    assert page.get_attribute("#chosen", "data-key") == "smaller"
-    assert page.text_content("#chosen-version") == "not registered"
-
-
-@pytest.mark.browser
-def test_axis_can_be_switched_to_validation(page, family):
-    read = "document.getElementById('trade-off').data.filter(t => t.error_y).flatMap(t => t.y)"
-    assert page.evaluate(read) == [x.member.test.value for x in family.results]
-
-    page.click("#axis-validation")
-
-    assert page.evaluate(read) == [x.member.validation.value for x in family.results]
-    assert page.get_attribute("#axis-validation", "aria-pressed") == "true"
-    assert page.get_attribute("#axis-test", "aria-pressed") == "false"
-
-
-@pytest.mark.browser
-def test_hovering_over_a_mark_names_its_strategy(page):
-    page.hover("#trade-off .scatterlayer .trace:nth-child(2) .point:nth-child(1)", force=True)
-    page.wait_for_selector("#trade-off .hoverlayer .hovertext")
-
-    assert "conservative" in page.text_content("#trade-off .hoverlayer")
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    ("heading", "number"), [("Sparsity", lambda x: x.member.sparsity), ("Strategy", None)]
-)
-def test_table_sorts_by_a_heading_both_ways(page, family, heading, number):
-    value = number or (lambda x: x.strategy)
-    order = "rows => rows.map(row => row.dataset.key)"
-    by_key = {x.key: value(x) for x in family.results}
-
-    page.get_by_role("button", name=heading).click()
-    up = page.eval_on_selector_all("#results tbody tr", order)
-    page.get_by_role("button", name=heading).click()
-    down = page.eval_on_selector_all("#results tbody tr", order)
-
-    assert [by_key[key] for key in up] == sorted(by_key.values())
-    assert down == up[::-1]
 
 
 @pytest.mark.browser
@@ -213,20 +44,7 @@ def test_shows_rivals_beside_the_family_and_never_chooses_one(
         *("MAG", "SNIP", "GraSP", "PROD", "LAMP", "uniform", "random"),
         "chosen",
     ]
-    assert page.text_content("#size-count") == "18 of 18 models fit."
-
-
-@pytest.mark.browser
-def test_the_table_of_rivals_sorts_by_itself(opened, family, rivals, plan, versions):
-    page = opened(family.model_copy(update={"rivals": rivals}), plan, versions)
-    rows = "rows => rows.map(row => row.cells[0].innerText)"
-
-    page.click("#rivals th:nth-child(5) button")
-
-    assert page.eval_on_selector_all("#rivals tbody tr", rows)[-1] == "dense"
-    assert page.eval_on_selector_all("#rivals tbody tr", rows)[0] == "random"
-    first = page.eval_on_selector_all("#results tbody tr", "rows => rows[0].dataset.key")
-    assert first == family.results[0].key
+    assert page.text_content("#size-count") == "18 of 18 files fit."
 
 
 @pytest.mark.browser
@@ -244,13 +62,74 @@ def test_a_family_without_results_still_has_a_page(opened, family, plan):
     assert page.locator("#size-slider").count() == 0
 
 
+def cells(page, row):
+    """The texts of one row of a table, each without its small print first."""
+    return page.eval_on_selector_all(f"{row} td", "x => x.map(y => y.innerText.split('\\n'))")
+
+
 @pytest.mark.browser
-def test_hostile_names_stay_text(opened, family, plan, versions):
-    spec = family.base.spec.model_copy(update={"classes": (HOSTILE,) * 10})
-    base = family.base.model_copy(update={"spec": spec, "source": HOSTILE, "warnings": (HOSTILE,)})
-    first, *others = family.results
+def test_shows_int8_files_beside_their_float32_siblings(deployed_page, deployed):
+    result = next(x for x in deployed.results if x.int8)
+    member, int8 = result.member, result.int8
+    loss = paired_loss(member.test, int8.test)
+
+    row = cells(deployed_page, f"#results tr[data-key='{result.key}']")
+
+    assert row[6] == [
+        f"{member.artifact.size_bytes / 1e6:.2f} MB",
+        f"{member.artifact.size_bytes:,}",
+    ]
+    assert row[7] == [f"{int8.artifact.size_bytes / 1e6:.2f} MB", f"{int8.artifact.size_bytes:,}"]
+    assert row[8] == [f"{100 * int8.test.value:.2f} %"]
+    assert row[9] == [points(loss.difference), f"{points(loss.low)} to {points(loss.high)}"]
+    assert loss.low < loss.difference < loss.high
+    without = next(x for x in deployed.results if not x.int8)
+    assert cells(deployed_page, f"#results tr[data-key='{without.key}']")[7:10] == [["\u2013"]] * 3
+
+
+@pytest.mark.browser
+def test_marks_both_fronts_in_the_table(deployed_page, deployed):
+    named = deployed_page.eval_on_selector_all(
+        "#results tbody tr", "rows => rows.map(x => x.cells[11].innerText.split('\\n')[0])"
+    )
+    words = {(True, True): "sparsity, size", (True, False): "sparsity", (False, True): "size"}
+    assert named == [words.get((x.on_front, x.on_size_front), "\u2013") for x in deployed.results]
+    assert "sparsity, size" in named
+
+
+@pytest.mark.browser
+def test_a_run_without_int8_files_and_latencies_speaks_of_none(page):
+    assert page.locator("#with-int8, #int8-marks, #int8-columns, #latency").count() == 0
+    headings = page.eval_on_selector_all("#results th", "x => x.map(y => y.innerText)")
+    assert headings[6:] == ["Size", "Version", "Front"]
+
+
+@pytest.mark.browser
+def test_shows_latencies_with_quartiles_ratio_and_host(deployed_page, deployed):
+    tables = deployed_page.eval_on_selector_all("table.latency", "x => x.map(y => y.dataset.batch)")
+    assert tables == ["1", "32"]
+    rows = deployed_page.locator("table.latency[data-batch='32'] tbody tr")
+    assert rows.count() == 1 + sum(x.int8 is not None for x in deployed.results)
+    assert cells(deployed_page, "table.latency[data-batch='1'] tr:nth-child(1)") == [
+        ["base"],
+        ["\u2013"],
+        ["12.3 1.00 \u00d7", "11.8 to 12.8"],
+        ["9.80 0.80 \u00d7", "9.41 to 10.2"],
+        ["4.10 0.33 \u00d7", "3.94 to 4.26"],
+    ]
+    assert "Example CPU @ 2.50GHz" in deployed_page.text_content("#latency-host")
+    assert "Zeros alone make none" in deployed_page.text_content("#latency-verdict")
+
+
+@pytest.mark.browser
+def test_hostile_names_stay_text(opened, deployed, plan, versions, move_slider):
+    spec = deployed.base.spec.model_copy(update={"classes": (HOSTILE,) * 10})
+    base = deployed.base.model_copy(
+        update={"spec": spec, "source": HOSTILE, "warnings": (HOSTILE,)}
+    )
+    first, *others = deployed.results
     first = first.model_copy(update={"strategy": HOSTILE, "also": (HOSTILE,), "key": HOSTILE})
-    family = family.model_copy(
+    family = deployed.model_copy(
         update={
             "name": HOSTILE,
             "base": base,
@@ -266,37 +145,14 @@ def test_hostile_names_stay_text(opened, family, plan, versions):
     assert page.evaluate("window.hit === undefined")
     assert page.text_content("#run-name") == HOSTILE
     assert page.locator("img[src=x]").count() == 0
+    assert page.text_content("#results tr:nth-child(1) td").startswith(HOSTILE)
 
 
-@pytest.mark.browser
-def test_follows_the_readers_theme(page, tmp_path):
-    background = "getComputedStyle(document.body).backgroundColor"
-    ring = "document.getElementById('trade-off').data.at(-1).marker.color"
-    seen = []
-    for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=tmp_path / f"{scheme}.png", full_page=True)
-        seen.append((page.evaluate(background), page.evaluate(ring)))
-
-    assert seen == [("rgb(17, 20, 26)", "#ffffff"), ("rgb(245, 246, 248)", "#111827")]
-
-
-@pytest.mark.browser
-def test_fits_a_telephone_without_scrolling_sideways(page):
-    page.set_viewport_size({"width": 390, "height": 800})
-    width = page.evaluate("document.documentElement.scrollWidth")
-    page.wait_for_selector("#trade-off .main-svg[width='300']")  # Plotly follows with some delay
-    page.set_viewport_size({"width": 1280, "height": 900})
-
-    assert width == 390
-
-
-@pytest.mark.browser
-def test_offers_no_button_that_sends_the_chart_away(page):
-    read = "buttons => buttons.map(x => x.dataset.title || x.getAttribute('aria-label'))"
-    titles = page.eval_on_selector_all(".modebar-btn", read)
-
-    assert titles == ["Download plot as a PNG", "Zoom", "Pan", "Reset axes"]
+def test_long_names_may_break_after_their_parts(deployed, plan, versions, tmp_path):
+    write_report(deployed, plan, tmp_path / "report.html", versions=versions)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ">percentile_<wbr>70</td>" in text
+    assert ">percentile_<wbr>70/<wbr>magnitude/<wbr>0</td>" in text
 
 
 def test_forbids_itself_every_outside_resource(family, plan, versions, tmp_path):

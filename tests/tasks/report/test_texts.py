@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.report.texts import interval, megabytes, percent, points
+from tasks.report.texts import interval, megabytes, milliseconds, percent, points
 
 
 def test_prints_a_fraction_as_percent():
@@ -25,3 +25,11 @@ def test_prints_a_difference_with_its_sign_unless_it_is_zero(fraction, text):
 )
 def test_prints_megabytes_with_more_decimals_below_one(size_bytes, text):
     assert megabytes(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.000_512, "0.51"), (0.004_1, "4.10"), (0.0123, "12.3"), (0.2415, "242"), (1.5, "1,500")],
+)
+def test_prints_milliseconds_with_three_digits_or_more(seconds, text):
+    assert milliseconds(seconds) == text

@@ -36,6 +36,12 @@ def test_several_values_share_a_cell(written):
     assert (row["seeds"], row["test_values"], row["on_front"]) == ("0 1", "0.8 0.9", "true")
 
 
+def test_a_column_that_came_later_is_the_last(written):
+    rows = read(written, "summary.csv")
+    assert list(rows[0])[-2:] == ["num_bases", "on_size_front"]
+    assert [row["on_size_front"] for row in rows] == ["", "", "true", "true", ""]
+
+
 def test_comparisons_and_fronts_are_there(written):
     assert [row["rival"] for row in read(written, "comparisons.csv")] == ["MAG"]
     assert [row["reference_sparsity"] for row in read(written, "fronts.csv")] == ["0.0", "0.0"]

@@ -33,7 +33,7 @@ def test_says_what_was_compared_on_what(page, study_rows):
 
 def test_shows_every_configuration_with_the_front_marked(page, study_rows):
     text = page(study_rows)
-    assert r"| \* | balanced/magnitude | 2 | 60.00 | 85.00 | 85.00 (54.1 to 96.5) | " in text
+    assert r"| \*+ | balanced/magnitude | 2 | 60.00 | 85.00 | 85.00 (54.1 to 96.5) | " in text
     assert "| 85.00 (54.1 to 96.5) | 7.07 | 0.00 | dense | " in text
     assert "|  | MAG@0.599 | 2 | 59.90 | 45.00 |" in text
 

@@ -66,6 +66,35 @@ def test_the_front_is_the_familys_alone(tables):
     assert summary_of(tables, "aggressive/magnitude").front_share == 1.0
 
 
+def test_the_size_front_is_found_over_bytes_not_over_sparsity(study_rows):
+    # The sparser one is in the larger file, for both seeds.
+    rows = [
+        row.model_copy(update={"bytes": 9000}) if row.name == "aggressive" else row
+        for row in study_rows
+    ]
+    summary = make_tables(rows, wants_dense=True).summary
+    assert {row.label: (row.on_front, row.on_size_front) for row in summary} == {
+        "base": (None, None),
+        "dense": (None, None),
+        "balanced/magnitude": (True, True),
+        "aggressive/magnitude": (True, False),
+        "MAG@0.599": (None, None),
+    }
+
+
+def test_sizes_are_compared_at_their_mean_whatever_the_number_of_seeds(make_row):
+    rows = [
+        make_row("family", "balanced", "1111", num_nonzero=400, bytes=10),
+        make_row("family", "balanced", "1111", num_nonzero=400, bytes=20, seed=1),
+        make_row("family", "aggressive", "1110", num_nonzero=100, bytes=14),
+        make_row("family", "feature_heavy", "1110", num_nonzero=300, bytes=16),
+    ]
+    tables = make_tables(rows, wants_dense=False)
+    assert summary_of(tables, "balanced/magnitude").bytes == 15
+    assert summary_of(tables, "aggressive/magnitude").on_size_front is True
+    assert summary_of(tables, "feature_heavy/magnitude").on_size_front is False
+
+
 def test_the_family_is_compared_with_the_rival_at_its_sparsity(tables):
     (row,) = tables.comparisons
     assert (row.strategy, row.rival, row.asked_sparsity, row.seeds) == (

@@ -15,10 +15,15 @@ from torch import nn
 import tasks.export
 from mixmatch.checkpoints import read_state
 from mixmatch.digests import file_digest
-from mixmatch.errors import ArtifactError, ConfigError, RegistryError, WorkspaceError
+from mixmatch.errors import (
+    ArtifactError,
+    PackedFormatError,
+    RegistryError,
+    WorkspaceError,
+)
 from mixmatch.models import build_model
-from mixmatch.packed import read_packed, save_packed
-from tasks.export import Format, check_destination, export_model
+from mixmatch.packed import load_packed, read_header, read_packed, save_packed
+from tasks.export import Format, export_model
 from tasks.tracking import register_front
 
 TORCH_FILES = ["net.safetensors", "net.pt"]
@@ -82,7 +87,34 @@ def test_packed_gives_the_bytes_of_the_registry(site, packed, out, reference):
         "bytes": packed.stat().st_size,
         "digest": file_digest(packed),
         "packed_digest": file_digest(packed),
+        "values": None,
+        "agreement": None,
     }
+
+
+@pytest.mark.parametrize("values", ["float32", "bfloat16", "float16", "int8"])
+def test_packed_with_other_values_is_what_packing_them_gives(
+    site, packed, out, spec, tmp_path, values
+):
+    summary = export_model(site, "shapes/1", out / "net", file_format="packed", values=values)
+    save_packed(tmp_path / "again", load_packed(packed), spec, values=values)
+    assert (out / "net").read_bytes() == (tmp_path / "again").read_bytes()
+    assert (summary.values, summary.digest) == (values, file_digest(tmp_path / "again"))
+    assert (summary.packed_digest, summary.bytes) == (
+        file_digest(packed),
+        (tmp_path / "again").stat().st_size,
+    )
+    assert read_header(out / "net").values == values
+
+
+def test_values_that_cannot_be_held_leave_nothing_behind(site, version_of, spec, out, tmp_path):
+    large = nn.Sequential(nn.Linear(4, 3))
+    large[0].weight.data.fill_(1e6)
+    save_packed(tmp_path / "large.packed", large, spec)
+    version_of({"digest": file_digest(tmp_path / "large.packed")}, packed=tmp_path / "large.packed")
+    with pytest.raises(PackedFormatError, match=r"0\.weight"):
+        export_model(site, "foreign", out / "net", file_format="packed", values="float16")
+    assert list(out.iterdir()) == []
 
 
 def test_without_alias_or_version_it_is_the_newest(site, packed, out):
@@ -206,11 +238,11 @@ def test_where_nothing_was_tracked_nothing_is_created(empty_site, out):
 
 
 def test_a_full_disk_leaves_nothing_behind(site, packed, out, monkeypatch):
-    def full(source, to):
-        to.write_bytes(source.read_bytes()[:100])
+    def full(wish, to):
+        to.write_bytes(wish.registered.path.read_bytes()[:100])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(tasks.export, "FORMATS", {"packed": Format(suffixes=(), write=full)})
+    monkeypatch.setattr(tasks.export, "FORMATS", {"packed": Format((), full)})
     message = rf"a file that can be written, got {out / 'net'} \(No space left on device\)\."
     with pytest.raises(WorkspaceError, match=message):
         export_model(site, "shapes", out / "net", file_format="packed")
@@ -218,11 +250,11 @@ def test_a_full_disk_leaves_nothing_behind(site, packed, out, monkeypatch):
 
 
 def test_a_file_that_appears_meanwhile_is_kept(site, packed, out, monkeypatch):
-    def slow(source, to):
-        shutil.copyfile(source, to)
+    def slow(wish, to):
+        shutil.copyfile(wish.registered.path, to)
         (out / "net").write_text("mine")
 
-    monkeypatch.setattr(tasks.export, "FORMATS", {"packed": Format(suffixes=(), write=slow)})
+    monkeypatch.setattr(tasks.export, "FORMATS", {"packed": Format((), slow)})
     with pytest.raises(WorkspaceError, match=r"that is not there yet, got .*; --force replaces it"):
         export_model(site, "shapes", out / "net", file_format="packed")
     assert (out / "net").read_text() == "mine"
@@ -235,32 +267,3 @@ def test_the_file_may_be_read_by_whom_the_user_lets(site, packed, out, name, fil
     (out / "plain").write_text("")
     export_model(site, "shapes", out / name, file_format=file_format)
     assert (out / name).stat().st_mode == (out / "plain").stat().st_mode
-
-
-@pytest.mark.parametrize(
-    ("name", "file_format", "kind", "message"),
-    [
-        ("net", "onnx", ConfigError, r"--format must be packed or torch, got 'onnx'\."),
-        ("net.bin", "torch", ConfigError, r"end in .safetensors or .pt with --format torch, got "),
-        ("net", "torch", ConfigError, r"must end in .safetensors or .pt with --format torch, got "),
-        (".", "packed", WorkspaceError, r"--to must name a regular file, got .*, which is none\."),
-        (
-            "no/net",
-            "packed",
-            WorkspaceError,
-            r"must name a file in a folder that exists, got .*net",
-        ),
-    ],
-)
-def test_a_wrong_destination_is_refused_before_any_work(out, name, file_format, kind, message):
-    for force in (False, True):
-        with pytest.raises(kind, match=message):
-            check_destination(out / name, file_format=file_format, force=force)
-
-
-def test_a_link_to_nowhere_is_no_free_name(out):
-    (out / "net").symlink_to(out / "nothing")
-    with pytest.raises(
-        WorkspaceError, match=r"--to must name a regular file, got .*, which is none"
-    ):
-        check_destination(out / "net", file_format="packed", force=True)

@@ -7,7 +7,7 @@ from tasks.tracking import record_result, register_front
 
 @pytest.fixture
 def register(site, parent_run, spec):
-    def registered(*results):
+    def registered(*results, **latency):
         return register_front(
             site,
             parent_run,
@@ -15,6 +15,7 @@ def register(site, parent_run, spec):
             spec=spec,
             results=results,
             extra_tags={"data_digest": "d" * 64},
+            **latency,
         )
 
     return registered
@@ -61,6 +62,76 @@ def test_each_network_on_the_front_gets_a_version_with_its_facts(
         "key": sparse.key,
         "data_digest": "d" * 64,
     }
+
+
+def test_the_front_of_sizes_is_registered_too_and_gives_the_smallest(
+    client, register, accurate, sparse
+):
+    small = sparse.model_copy(update={"on_front": False, "on_size_front": True})
+    assert register(accurate, small) == {accurate.key: 1, small.key: 2}
+    assert int(client.get_registered_model("shapes").aliases["smallest"]) == 2
+
+
+@pytest.fixture
+def quantized(site, sparse, make_int8):
+    """The sparse result with an int8 file that the store holds."""
+
+    def of(content=b"int8"):
+        with site.open_store().scratch() as folder:
+            (folder / "int8").write_bytes(content)
+            artifact = site.open_store().put(folder / "int8")
+        return sparse.model_copy(
+            update={"int8": make_int8(artifact.digest, size_bytes=artifact.size_bytes)}
+        )
+
+    return of
+
+
+def int8_files(site):
+    return list(site.open_workspace().mlflow_artifacts.glob("**/int8/network.packed"))
+
+
+def test_a_version_says_its_int8_file_and_latency(
+    client, site, parent_run, register, quantized, make_latency
+):
+    result = quantized()
+    child = record_result(site, parent_run, result, name="x")
+    register(result, latency=make_latency(result.member.artifact.digest))
+    tags = client.get_model_version("shapes", "1").tags
+    found = {name: x for name, x in tags.items() if name.startswith(("int8", "latency"))}
+    assert found == {
+        "int8.bytes": "4",
+        "int8.accuracy": "0.5",
+        "int8.digest": result.int8.artifact.digest,
+        "latency": '{"processor": "Example CPU", "threads": 2, "median_s": {"torch": {"1": 0.001}, '
+        '"onnx": {"1": 0.001}}}',
+    }
+    (file,) = int8_files(site)
+    assert child in file.parts
+    assert file.read_bytes() == b"int8"
+
+
+def test_a_version_that_was_there_learns_of_a_later_int8_file(
+    client, site, parent_run, register, sparse, quantized
+):
+    record_result(site, parent_run, sparse, name="x")
+    register(sparse)
+    assert int8_files(site) == []
+    for content in (b"int8", b"another"):
+        result = quantized(content)
+        assert register(result) == {sparse.key: 1}
+        tags = client.get_model_version("shapes", "1").tags
+        assert tags["int8.digest"] == result.int8.artifact.digest
+        assert [file.read_bytes() for file in int8_files(site)] == [content]
+
+
+def test_registering_again_logs_no_int8_file_twice(site, register, quantized):
+    result = quantized()
+    register(result)
+    (file,) = int8_files(site)
+    file.unlink()
+    register(result)
+    assert int8_files(site) == []
 
 
 def test_registering_again_makes_no_second_version_model_or_alias(

@@ -69,6 +69,33 @@ def test_the_standing_on_the_front_may_change(site, parent_run, client, make_res
     assert run.info.status == "FINISHED"
 
 
+def test_an_int8_file_and_a_latency_may_come_later(
+    site, parent_run, client, make_result, make_int8, make_latency
+):
+    result = make_result()
+    child = record_result(site, parent_run, result, name="x")
+    result = result.model_copy(update={"int8": make_int8(), "on_size_front": True})
+    timed = make_latency("b" * 64, result.member.artifact.digest)
+    record_result(site, parent_run, result, name="x", latency=timed)
+    run = client.get_run(child)
+    metrics = {name: x for name, x in run.data.metrics.items() if name.startswith(("int8", "lat"))}
+    assert metrics == {
+        "int8.bytes": 400,
+        "int8.sparsity": 0.755,
+        "int8.num_nonzero": 490,
+        "int8.validation_accuracy": 0.5,
+        "int8.test_accuracy": 0.5,
+        "int8.accuracy_loss": 0.86875 - 0.5,
+        "latency.torch.batch_1_s": 2e-3,
+        "latency.onnx.batch_1_s": 2e-3,
+    }
+    assert run.data.tags["mixmatch.int8_digest"] == "8" * 64
+    assert run.data.tags["mixmatch.on_size_front"] == "true"
+    before = run.to_dictionary()
+    record_result(site, parent_run, result, name="x", latency=timed)
+    assert client.get_run(child).to_dictionary() == before
+
+
 def test_an_interrupted_child_is_completed_without_double_points(
     site, parent_run, client, make_result
 ):

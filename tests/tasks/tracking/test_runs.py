@@ -134,13 +134,14 @@ def test_the_summary_counts_and_picks_by_validation_among_the_sparse(make_family
     family = make_family(
         make_result("dense", sparsity=0.5, accuracy=0.95),
         make_result("sparse", sparsity=0.8, accuracy=0.9),
-        make_result("sparser", sparsity=0.9, accuracy=0.85, on_front=False),
+        make_result("sparser", sparsity=0.9, accuracy=0.85, on_front=False, on_size_front=True),
         failed={"other": "why"},
     )
     assert family_metrics(family) == {
         "num_results": 3,
         "num_failed": 1,
         "front_size": 2,
+        "num_on_size_front": 1,
         "base_validation_accuracy": 0.95,
         "base_test_accuracy": 0.9375,
         "best_validation_accuracy_sparse": 0.9,
@@ -150,3 +151,12 @@ def test_the_summary_counts_and_picks_by_validation_among_the_sparse(make_family
 
 def test_a_family_without_sparse_members_has_no_figure_for_them(make_family, make_result):
     assert "best_accuracy_sparse" not in family_metrics(make_family(make_result(sparsity=0.79)))
+
+
+def test_the_summary_says_how_long_the_base_takes(make_family, make_result, make_latency):
+    result = make_result()
+    family = make_family(result)
+    timed = make_latency(family.base.artifact.digest, result.member.artifact.digest)
+    metrics = family_metrics(family.model_copy(update={"latency": timed}))
+    found = {name: value for name, value in metrics.items() if name.startswith("latency")}
+    assert found == {"latency.torch.batch_1_s": 1e-3, "latency.onnx.batch_1_s": 1e-3}
