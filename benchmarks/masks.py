@@ -5,7 +5,8 @@
 VGG-11 with 28.1M parameters, its weights as drawn and made-up gradients: time depends on neither.
 The ten strategies are those that its own ranges give. In every repeat all works run in turn; a
 ratio is taken within a repeat, and the table has the median over the repeats and the range. With
---quick, about ten seconds: a sixteenth of every layer and two repeats.
+--quick, about ten seconds: a sixteenth of every layer and two repeats, to compare with the same
+only, as the goals are for the whole network.
 """
 
 import argparse
