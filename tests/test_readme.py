@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli import app
-from mixmatch.config import RunConfig, parse_policy, parse_run_config
+from mixmatch.config import RunConfig, parse_run_config
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -49,10 +49,6 @@ SMALL = (
     *("data.validation_fraction=0.1", "model.architecture=test_resnet", "model.train.epochs=1"),
     *("strategies=[conservative,aggressive]", "seeds=[0]", "fine_tune.max_epochs=1"),
 )
-
-# Of the YAML, what names a network is a run file; the rest are policies.
-RUN_FILES = [x for x in blocks("yaml") if "architecture:" in x]
-POLICIES = [x for x in blocks("yaml") if x not in RUN_FILES]
 
 # It needs a registered model, so it is run where there is one.
 LOADS = [body for _, body in BLOCKS if "mlflow.pyfunc.load_model" in body]
@@ -118,14 +114,9 @@ def named(row):
     return re.findall(r"`mixmatch (\w+)", row)
 
 
-@pytest.mark.parametrize("body", RUN_FILES)
+@pytest.mark.parametrize("body", blocks("yaml"))
 def test_every_run_file_is_right(body):
     parse_run_config(yaml.safe_load(body), "README.md")
-
-
-@pytest.mark.parametrize("body", POLICIES)
-def test_every_policy_is_right(body):
-    parse_policy(yaml.safe_load(body), "README.md")
 
 
 def test_the_whole_run_file_shows_every_setting_at_its_default():
@@ -189,10 +180,6 @@ def own_network(tmp_path):
     # The name that follows from the README's own architecture; two strategies are enough here.
     small = {"name": name, "strategies": ["conservative", "aggressive"], **settings}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(small))
-    # What was trained on four images for one epoch loses more than a policy would allow.
-    lenient = {"smallest_accuracy": 0.0, "largest_drop": {"drop": 1.0}, "not_worse_by": 1.0}
-    (policy,) = POLICIES
-    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(yaml.safe_load(policy) | lenient))
     return tmp_path
 
 

@@ -3,16 +3,12 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from mixmatch.config import Policy
 from mixmatch.strategies import METHOD_TEN
-from tasks.promotion import load_policy
 from tasks.run_file import load_run_file
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-POLICY = CONFIGS / "policy.yaml"
-ALL = sorted(file for file in CONFIGS.rglob("*.yaml") if file != POLICY)
+ALL = sorted(CONFIGS.rglob("*.yaml"))
 TWINS = {
     "vgg11-cifar10": "vgg11",
     "resnet18-gtsrb": "resnet18",
@@ -51,12 +47,6 @@ def paper(name):
 @pytest.mark.parametrize("file", ALL, ids=[str(file.relative_to(CONFIGS)) for file in ALL])
 def test_every_run_file_loads(file):
     assert load_run_file(file).run_name
-
-
-def test_the_example_of_a_policy_shows_every_setting():
-    shown = yaml.safe_load(POLICY.read_text())
-    assert list(shown) == list(Policy.model_fields)
-    assert load_policy(POLICY) == Policy.model_validate(shown)
 
 
 def test_no_two_run_files_share_an_experiment():
