@@ -13,8 +13,6 @@ from mixmatch.records.families import (
     RivalResult,
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
-from mixmatch.records.ledger import Candidate, Gate, LedgerEntry
-from mixmatch.records.lineage import Builder, Lineage, RunTrace, StepTrace
 from mixmatch.records.plans import (
     LayerRecord,
     ObservationRecord,
@@ -32,18 +30,13 @@ __all__ = [
     "Accuracy",
     "Artifact",
     "BaseRecord",
-    "Builder",
-    "Candidate",
     "DataRecord",
     "EpochRecord",
     "Execution",
     "FamilyRecord",
-    "Gate",
     "HostRecord",
     "LatencyRecord",
     "LayerRecord",
-    "LedgerEntry",
-    "Lineage",
     "MemberRecord",
     "ModelSpec",
     "ObservationRecord",
@@ -55,9 +48,7 @@ __all__ = [
     "RivalPlan",
     "RivalResult",
     "RivalsRecord",
-    "RunTrace",
     "SensitivityRecord",
-    "StepTrace",
     "StrategyRecord",
     "TargetsRecord",
     "Timing",
