@@ -15,10 +15,7 @@ MixMatchError
    |- ArtifactError       a stored artifact is missing or is not what its digest says
    |- TrainingError       a training diverged, or did not keep its zeros
    |- ServiceError        a server that the run needs did not start or did not answer
-   |- FamilyError         some members of the family failed; the others are kept
-   |- LineageError        a lineage record is damaged, or contradicts what it describes
-   |- LedgerError         the promotion ledger is damaged, has gaps, or was changed
-   `- PromotionError      no version passes, or the alias moved while one was promoted
+   `- FamilyError         some members of the family failed; the others are kept
 """
 
 
@@ -99,15 +96,3 @@ class ServiceError(WorkError):
 
 class FamilyError(WorkError):
     """Some members of the family failed; those that finished are kept."""
-
-
-class LineageError(WorkError):
-    """A lineage record is damaged, or contradicts what it describes."""
-
-
-class LedgerError(WorkError):
-    """The promotion ledger is damaged, has gaps, or an entry was changed afterwards."""
-
-
-class PromotionError(WorkError):
-    """No version passes its policy, or the alias moved while one was promoted."""
