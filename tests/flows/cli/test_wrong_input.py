@@ -12,8 +12,8 @@ import pytest
 MINIMAL = "data: {name: digits}\nmodel: {architecture: resnet18}\n"
 KNOWN_SETTINGS = (
     "name, seed, data, model, criteria, calibration_fraction, calibration_batch, ranges, "
-    "strategies, target_sparsity, fine_tune, seeds, compare, compare_sparsities, register, engine, "
-    "store"
+    "strategies, target_sparsity, fine_tune, seeds, compare, compare_sparsities, quantize, "
+    "latency, register, engine, store"
 )
 
 
@@ -197,7 +197,11 @@ def test_every_command_with_a_run_file_checks_it(mixmatch, command):
 @pytest.mark.parametrize(
     ("file_format", "to", "sentence"),
     [
-        ("onnx", "net", "--format must be packed or torch, got 'onnx'."),
+        (
+            "coreml",
+            "net",
+            "--format must be packed or onnx or onnx-int8 or torch, got 'coreml'.",
+        ),
         ("torch", "n.pth", "--to must end in .safetensors or .pt with --format torch, got n.pth."),
         ("packed", "no/net", "--to must name a file in a folder that exists, got no/net."),
         ("packed", "folder", "--to must name a regular file, got folder, which is none."),
