@@ -26,7 +26,7 @@ name: tiny
 data: {name: digits, image_size: 16}
 model: {architecture: test_resnet, train: {epochs: 2}}
 fine_tune: {max_epochs: 1}
-engine: {workers: 2}
+engine: {workers: 2, precision: float32}
 """
 INSTANT = (
     *("fine_tune.max_epochs=0", "criteria=[magnitude,gradient]", "register.name=instant"),
