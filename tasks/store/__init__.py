@@ -6,6 +6,7 @@ kind: a subclass of ``Store``, and its line in ``open_store``.
 """
 
 from tasks.store.folder import FolderStore
+from tasks.store.opening import check_bucket, open_store
 from tasks.store.store import Envelope, Store
 
-__all__ = ["Envelope", "FolderStore", "Store"]
+__all__ = ["Envelope", "FolderStore", "Store", "check_bucket", "open_store"]
