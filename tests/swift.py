@@ -5,11 +5,13 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 
 import boto3
-import httpx
 from botocore.config import Config
+
+BUCKET = "bucket"
 
 _PROGRAMS = Path(sys.executable).parent
 _LIMIT_S = 60.0
@@ -78,6 +80,9 @@ class Swift:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Whoever runs the tests may have settings of their own.
+            "AWS_CONFIG_FILE": str(root / "none"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(root / "none"),
         }
         self._write_settings()
 
@@ -102,6 +107,7 @@ class Swift:
             process.wait()
         self._processes.clear()
 
+    @cached_property
     def client(self):
         """Return a plain client, for what the code under test does not do itself."""
         return boto3.session.Session().client(
@@ -121,8 +127,8 @@ class Swift:
         if any(process.poll() is not None for process in self._processes):
             raise AssertionError((self._root / "log.txt").read_text())
         try:
-            self.client().list_buckets()
-        except Exception:  # noqa: BLE001  whatever it says before it is up
+            self.client.list_buckets()
+        except Exception:
             return False
         return True
 
@@ -137,7 +143,10 @@ class Swift:
         places = [f"{self._root / kind}.ring.gz={self._ports[kind]}" for kind in _BACKENDS]
         subprocess.run([sys.executable, "-c", _RINGS, *places], check=True)
         pipeline = f"[pipeline:main]\npipeline = {' '.join(_FILTERS)} proxy-server\n"
-        sections = [pipeline, "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true"]
+        sections = [
+            pipeline,
+            "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true",
+        ]
         for name in _FILTERS:
             options = _OPTIONS.get(name, (f"use = egg:swift#{name}",))
             sections.append("\n".join((f"[filter:{name}]", *options)))

@@ -5,5 +5,6 @@ Nothing else imports boto3. Endpoint, region and credentials come from the SDK's
 """
 
 from tasks.objects.bucket import Bucket, Facts
+from tasks.objects.copies import local_copy
 
-__all__ = ["Bucket", "Facts"]
+__all__ = ["Bucket", "Facts", "local_copy"]

@@ -97,16 +97,22 @@ class Bucket:
         """Upload ``file``, of SHA-256 ``digest``, in place of what is there."""
         self._upload(file, key, digest)
 
-    def download(self, key: str, file: Path) -> str | None:
+    def download(self, key: str, file: Path, *, etag: str | None = None) -> str | None:
         """Write an object's bytes to ``file`` and compare them with what its writer stated.
+
+        Args:
+            key: of the object.
+            file: is written.
+            etag: of the content that is wanted; None: what is there.
 
         Returns:
             SHA-256 of the bytes; None where there is no such object.
 
         Raises:
-            ArtifactError: the bytes are not those that were written, however often they are read.
+            ArtifactError: the bytes are not those that were written, however often they are read,
+                or the object is replaced meanwhile.
         """
-        source = Source(self._client, self.name, key)
+        source = Source(self._client, self.name, key, etag)
         return _unless_missing(lambda: download(source, file, again=self._patiently))
 
     def below(self, prefix: str) -> Iterator[Facts]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from botocore.exceptions import ClientError
+
 from mixmatch.errors import ArtifactError
-from tasks.objects.patience import FAILURES, Again
+from tasks.objects.patience import EXISTS, FAILURES, Again, code_of
 
 _CHUNK_BYTES = 1 << 20
 _READS = 3  # of an object whose bytes are not what they should be, before it is called damaged
@@ -22,15 +24,19 @@ class Source:
         client: boto3's.
         bucket: its name.
         key: of the object.
+        etag: of the content that is wanted; None: what is there.
     """
 
     client: Any
     bucket: str
     key: str
+    etag: str | None = None
 
     def open(self, start: int, etag: str | None) -> Mapping[str, Any]:
         """Ask for the bytes from ``start``, of the content with this ``etag`` if it is known."""
-        rest = {"Range": f"bytes={start}-", "IfMatch": etag} if start and etag else {}
+        rest = {"Range": f"bytes={start}-"} if start else {}
+        if wanted := etag or self.etag:
+            rest["IfMatch"] = f'"{wanted}"'
         found: Mapping[str, Any] = self.client.get_object(Bucket=self.bucket, Key=self.key, **rest)
         return found
 
@@ -46,19 +52,32 @@ def download(source: Source, file: Path, *, again: Again) -> str:
     SHA-256 that the object's writer stated, else with its ETag where that is their MD5.
 
     Raises:
-        ArtifactError: they differ, however often they are read.
+        ArtifactError: they differ, however often they are read, or the object is replaced
+            meanwhile.
         ClientError: there is no such object.
     """
     for _ in range(_READS):
         with file.open("wb") as opened:
             arrival = _Arrival(opened)
-            again(lambda: arrival.fill(source), f"GetObject of {source}")  # noqa: B023  called here
+            _fill(arrival, source, again)
         if arrival.is_sound:
             return str(arrival.sha256.hexdigest())
     raise ArtifactError(
         f"The object {source} must have the bytes that were written, but what it holds now has "
         f"another checksum (SHA-256 {arrival.sha256.hexdigest()})."
     )
+
+
+def _fill(arrival: "_Arrival", source: Source, again: Again) -> None:
+    try:
+        again(lambda: arrival.fill(source), f"GetObject of {source}")
+    except ClientError as error:
+        if code_of(error) not in EXISTS:
+            raise
+        raise ArtifactError(
+            f"The object {source} must stay what it is while it is read, and was replaced; run "
+            "again."
+        ) from error
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from mixmatch.errors import ServiceError, StorageError
 T = TypeVar("T")
 
 FAILURES = (BotoCoreError, ClientError)
-# Answers that callers ask for: there is no such object, there is one, the upload has ended.
+# Answers that callers ask for: no such object, there is one (or another), the upload has ended.
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 EXISTS = frozenset({"412", "PreconditionFailed"})
 ENDED = frozenset({"NoSuchUpload"})
