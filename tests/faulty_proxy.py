@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
 
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+
 
 class Fault(StrEnum):
     """What happens to a request that fails."""
@@ -18,19 +20,24 @@ class Fault(StrEnum):
     SPOIL = "passed on, and a byte of its answer is changed"
 
 
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+
+
 class FaultyProxy:
     """Passes requests on to ``target``; of those with a method in ``methods`` every n-th fails.
 
     Attributes:
         endpoint: its own address.
-        num_failed: requests that failed so far.
+        num_seen: requests with such a method so far.
+        num_failed: how many of them failed; no more than ``most``.
+        num_bytes: length of all answers' bodies so far.
     """
 
-    def __init__(self, target, fault, *, every, methods=("GET", "HEAD", "PUT", "POST", "DELETE")):
+    def __init__(self, target, fault, *, every, methods=METHODS, most=10**9):
         self._target = urlsplit(target)
-        self._fault, self._every, self._methods = fault, every, methods
-        self._count, self._lock = 0, threading.Lock()
-        self.num_failed = 0
+        self._fault, self._every, self._methods, self._most = fault, every, methods, most
+        self._lock = threading.Lock()
+        self.num_seen = self.num_failed = self.num_bytes = 0
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,19 +75,22 @@ class FaultyProxy:
         if fails and self._fault is Fault.LOSE:
             _answer(request, 500, {}, b"")
         elif fails and self._fault is Fault.CUT:
-            _answer(request, status, headers, content[: len(content) // 2], length=len(content))
+            half = content[: len(content) // 2]
+            self.num_bytes += len(half)
+            _answer(request, status, headers, half, length=len(content))
             request.close_connection = True
         elif fails:
             _answer(request, status, headers, content[:-1] + bytes([content[-1] ^ 1]))
         else:
+            self.num_bytes += len(content)
             _answer(request, status, headers, content)
 
     def _fails(self, method):
         if method not in self._methods:
             return False
         with self._lock:
-            self._count += 1
-            fails = self._count % self._every == 0
+            self.num_seen += 1
+            fails = self.num_seen % self._every == 0 and self.num_failed < self._most
             self.num_failed += fails
             return fails
 
