@@ -10,7 +10,8 @@ MixMatchError
 |  |- ScoreError          a criterion gave scores that cannot be ranked
 |  |- PackedFormatError   a packed file is damaged, lies, or comes from a newer version
 |  |- RegistryError       a registered model, version or alias does not exist
-|  `- WorkspaceError      the workspace cannot be read or written
+|  |- WorkspaceError      the workspace cannot be read or written
+|  `- StorageError        an object store refuses: no such bucket, no access, no credentials
 `- WorkError              the work itself failed (exit code 1)
    |- ArtifactError       a stored artifact is missing or is not what its digest says
    |- TrainingError       a training diverged, or did not keep its zeros
@@ -76,6 +77,10 @@ class RegistryError(InputError, LookupError):
 
 class WorkspaceError(InputError, OSError):
     """The workspace cannot be read or written."""
+
+
+class StorageError(InputError):
+    """An object store refuses: there is no such bucket, no access, or there are no credentials."""
 
 
 class WorkError(MixMatchError, RuntimeError):

@@ -1,16 +1,21 @@
-"""Where the base network's trained weights come from: a file, timm, or the model registry."""
+"""Where the base network's trained weights come from: a file, an object, timm, or the registry."""
 
 import json
 from pathlib import Path
 
 from mixmatch.config import ModelSettings
 from mixmatch.digests import file_digest, json_digest
-from mixmatch.errors import CheckpointError
+from mixmatch.errors import CheckpointError, StorageError
 from mixmatch.records import Record
+from mixmatch.s3_address import S3Address, is_s3
 from tasks.site import Site
 
 PRETRAINED = "timm"
 _REGISTRY_PREFIXES = ("models:/", "runs:/")
+_ALLOWED = (
+    "an existing .safetensors, .pt or .pth file, here or at s3://BUCKET/KEY, "
+    "models:/NAME@alias, or timm"
+)
 
 
 class LocatedCheckpoint(Record):
@@ -35,7 +40,8 @@ def locate_checkpoint(settings: ModelSettings, site: Site) -> LocatedCheckpoint 
     """Find the checkpoint that a run file names; None when the run trains the base itself.
 
     Raises:
-        CheckpointError: there is no such file or registered model.
+        CheckpointError: there is no such file, object or registered model.
+        ServiceError: the server of an object does not answer.
     """
     source = settings.checkpoint
     if source is None:
@@ -44,13 +50,30 @@ def locate_checkpoint(settings: ModelSettings, site: Site) -> LocatedCheckpoint 
         return _pretrained(settings.architecture)
     if source.startswith(_REGISTRY_PREFIXES):
         return _registered(source, site)
+    if is_s3(source):
+        return _object(source, site)
     path = Path(source).expanduser()
     if not path.is_file():
         raise CheckpointError(
-            "model.checkpoint must be an existing .safetensors, .pt or .pth file, models:/NAME@"
-            f"alias, or timm, got {source!r}, and there is no such file."
+            f"model.checkpoint must be {_ALLOWED}, got {source!r}, and there is no such file."
         )
     return LocatedCheckpoint(label=path.name, digest=file_digest(path), path=str(path.resolve()))
+
+
+def _object(source: str, site: Site) -> LocatedCheckpoint:
+    from tasks.objects import local_copy  # noqa: PLC0415  boto3 is slow to load
+
+    try:
+        path = local_copy(S3Address.parse(source), site.open_workspace().root / "checkpoints")
+    except StorageError as error:
+        raise CheckpointError(
+            f"model.checkpoint must be {_ALLOWED}, got {source!r}: {error}"
+        ) from (error)
+    if path is None or not path.is_file():
+        raise CheckpointError(
+            f"model.checkpoint must be {_ALLOWED}, got {source!r}, and there is no such object."
+        )
+    return LocatedCheckpoint(label=source, digest=file_digest(path), path=str(path))
 
 
 def _pretrained(architecture: str) -> LocatedCheckpoint:

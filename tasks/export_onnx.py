@@ -14,6 +14,7 @@ from mixmatch.errors import ArtifactError, ConfigError, RegistryError
 from mixmatch.factories import Factory
 from mixmatch.images import ImageSet
 from mixmatch.packed import PackedHeader, load_packed, read_header
+from mixmatch.s3_address import is_s3
 from tasks.export_summary import Agreement
 from tasks.factory import factory_of, is_factory
 from tasks.fetch import load_split
@@ -28,7 +29,7 @@ from tasks.onnx_files import (
     with_weights,
 )
 from tasks.site import Site
-from tasks.store import Store
+from tasks.store import Store, open_store
 from tasks.tracking import RegisteredFile, show_model
 
 _MAX_CALIBRATION = 512
@@ -118,20 +119,24 @@ def _data_file(site: Site, registered: RegisteredFile) -> Path:
             f"models:/{registered.name}/{registered.version} must have the tag data.digest to be "
             "compared as ONNX with torch on its data; it has none."
         )
-    for folder in _stores(site, detail.settings.get("store", "null")):
-        if found := Store(folder).find_file(digest):
+    stores = _stores(site, detail.settings.get("store", "null"))
+    for store in stores:
+        if found := store.find_file(digest):
             return found
     raise ArtifactError(
         f"To export {registered.name}, version {registered.version}, as ONNX, the store "
-        f"{_stores(site, detail.settings.get('store', 'null'))[-1]} must hold its data set "
-        f"{digest}; `mixmatch fetch` with its run file brings that back."
+        f"{stores[-1].address} must hold its data set {digest}; `mixmatch fetch` with its run file "
+        "brings that back."
     )
 
 
-def _stores(site: Site, stated: str) -> tuple[Path, ...]:
+def _stores(site: Site, stated: str) -> tuple[Store, ...]:
     """Return where the data set may be: in the workspace's store, or in that of the run file."""
-    own = Path(site.store)
-    return (own,) if stated == "null" else (own, Path(stated).expanduser().absolute())
+    own = site.open_store()
+    if stated == "null":
+        return (own,)
+    place = stated if is_s3(stated) else str(Path(stated).expanduser().absolute())
+    return own, open_store(place, site.open_workspace().cache)
 
 
 def _float32(model: nn.Module, header: PackedHeader, registered: RegisteredFile) -> bytes:

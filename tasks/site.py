@@ -4,7 +4,8 @@ from pathlib import Path
 
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import Record
-from tasks.store import Store
+from mixmatch.s3_address import is_s3
+from tasks.store import Store, check_bucket, open_store
 from tasks.workspace import Workspace, make_writable
 
 
@@ -13,7 +14,7 @@ class Site(Record):
 
     Attributes:
         workspace: absolute folder of the workspace.
-        store: absolute folder of the artifact store.
+        store: absolute folder of the artifact store, or its address ``s3://BUCKET/PREFIX``.
         progress: folder in which running jobs tell how far they are; None: they tell nobody.
     """
 
@@ -25,13 +26,16 @@ class Site(Record):
     def at(cls, workspace: Workspace, store: str | None = None) -> "Site":
         """Return the site of ``workspace``; ``store`` is the run file's, null: inside it.
 
-        A store of its own is created, and checked that it can be written.
+        A store of its own is created where it is a folder, and checked that it can be written.
 
         Raises:
             WorkspaceError: the store cannot be created or written.
+            ServiceError: the server of a bucket does not answer.
         """
         if not store:
             return cls(workspace=str(workspace.root), store=str(workspace.store))
+        if is_s3(store):
+            return cls(workspace=str(workspace.root), store=check_bucket(store))
         folder = Path(store).expanduser().resolve()
         try:
             make_writable(folder)
@@ -47,4 +51,4 @@ class Site(Record):
 
     def open_store(self) -> Store:
         """Return the artifact store."""
-        return Store(Path(self.store))
+        return open_store(self.store, self.open_workspace().cache)

@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def cache(self) -> Path:
+        """Files of a store in a bucket that were read here; may be removed at any time."""
+        return self.root / "cache"
+
+    @property
     def locks(self) -> Path:
         """Lock files."""
         return self.root / "locks"

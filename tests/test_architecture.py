@@ -33,6 +33,8 @@ HOME = {
     "prefect": "flows",
     "plotly": "tasks/report",
     "sklearn": "tasks/data",
+    "boto3": "tasks/objects",
+    "botocore": "tasks/objects",
     "onnx": "tasks/onnx_files",
     "onnxruntime": "tasks/onnx_files",
     "onnxscript": "tasks/onnx_files",

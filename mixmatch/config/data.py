@@ -2,9 +2,10 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mixmatch.config.fields import OpenFraction, Settings
+from mixmatch.s3_address import checked_place
 
 DataName = Literal["digits", "fashion_mnist", "cifar10", "cifar100", "gtsrb", "image_folder"]
 Augmentation = Literal["none", "crop", "crop_flip"]
@@ -17,13 +18,14 @@ class DataSettings(Settings):
     name: DataName = Field(description="The data set.")
     root: str | None = Field(
         None,
-        description="Folder or archive that holds the data set; null: embedded, or downloaded into "
-        "the workspace. image_folder: class folders, or train/ val/ test/ with class folders.",
+        description="Folder or archive that holds the data set, here or at s3://BUCKET/KEY; null: "
+        "embedded, or downloaded into the workspace. image_folder: class folders, or train/ val/ "
+        "test/ with class folders.",
     )
     validation_root: str | None = Field(
         None,
-        description="Class folders with images that the base was not trained on; they replace the "
-        "validation split.",
+        description="Class folders, here or at s3://BUCKET/KEY, with images that the base was not "
+        "trained on; they replace the validation split.",
     )
     image_size: int = Field(32, ge=8, le=1024, description="Height and width, pixels.")
     channels: Literal[1, 3] = Field(3, description="Grey images are repeated to three.")
@@ -50,6 +52,11 @@ class DataSettings(Settings):
     test_fraction: OpenFraction = Field(
         0.2, description="Only where the data set has no test split of its own."
     )
+
+    @field_validator("root", "validation_root")
+    @classmethod
+    def _place_is_known(cls, place: str | None) -> str | None:
+        return None if place is None else checked_place(place, "a folder or archive")
 
     @model_validator(mode="after")
     def _normalization_fits_the_channels(self) -> Self:

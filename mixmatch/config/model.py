@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from mixmatch.config.fields import Settings
 from mixmatch.digests import canonical_json
 from mixmatch.roles import LayerRole
+from mixmatch.s3_address import S3Address, is_s3
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -36,8 +37,8 @@ class ModelSettings(Settings):
     )
     checkpoint: str | None = Field(
         None,
-        description="A .safetensors, .pt or .pth file, models:/NAME@alias, or timm (its "
-        "pretrained weights); null: the run trains the base.",
+        description="A .safetensors, .pt or .pth file, here or at s3://BUCKET/KEY, "
+        "models:/NAME@alias, or timm (its pretrained weights); null: the run trains the base.",
     )
     roles: dict[str, LayerRole] = Field(
         default_factory=dict,
@@ -47,6 +48,13 @@ class ModelSettings(Settings):
         False, description="Accept a checkpoint whose classifier differs, and train a new one."
     )
     train: TrainSettings = TrainSettings()
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _address_is_whole(cls, checkpoint: str | None) -> str | None:
+        if checkpoint is not None and is_s3(checkpoint):
+            return str(S3Address.parse(checkpoint))
+        return checkpoint
 
     @field_validator("arguments", mode="before")
     @classmethod

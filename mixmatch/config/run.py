@@ -13,6 +13,7 @@ from mixmatch.config.model import ModelSettings
 from mixmatch.config.ranges import RangeSettings
 from mixmatch.config.sentences import sentence
 from mixmatch.errors import ConfigError
+from mixmatch.s3_address import checked_place
 
 CriterionName = Literal["magnitude", "gradient", "product"]
 RivalName = Literal["dense", "MAG", "SNIP", "GraSP", "PROD", "LAMP", "uniform", "random"]
@@ -105,7 +106,10 @@ class RunConfig(Settings):
     )
     register_: RegisterSettings = Field(RegisterSettings(), alias="register")
     engine: EngineSettings = EngineSettings()
-    store: str | None = Field(None, description="Artifact folder; null: inside the workspace.")
+    store: str | None = Field(
+        None,
+        description="Artifact store: a folder, or s3://BUCKET/PREFIX; null: inside the workspace.",
+    )
 
     @property
     def run_name(self) -> str:
@@ -136,10 +140,8 @@ class RunConfig(Settings):
 
     @field_validator("store")
     @classmethod
-    def _store_is_a_folder(cls, store: str | None) -> str | None:
-        if store is not None and "://" in store:
-            raise ValueError(f"must be a folder, not an address, got {store!r}")
-        return store
+    def _store_is_a_folder_or_bucket(cls, store: str | None) -> str | None:
+        return None if store is None else checked_place(store, "a folder")
 
     @model_validator(mode="after")
     def _folder_has_a_root(self) -> Self:
