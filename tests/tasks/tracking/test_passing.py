@@ -2,12 +2,13 @@
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 from requests.exceptions import ConnectionError as NoConnection
 
 from tasks.tracking import passing
 from tasks.tracking.passing import may_pass, patiently
 
-LOCKED = MlflowException("database is locked", error_code="TEMPORARILY_UNAVAILABLE")
+LOCKED = MlflowException("database is locked", error_code=TEMPORARILY_UNAVAILABLE)
 
 
 def caused_by(cause):
@@ -22,7 +23,7 @@ def caused_by(cause):
         (LOCKED, True),
         (caused_by(NoConnection("refused")), True),
         (TimeoutError(), True),
-        (MlflowException("no such run", error_code="RESOURCE_DOES_NOT_EXIST"), False),
+        (MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST), False),
         (OSError(28, "No space left on device"), False),
         ("a result", False),
     ],
