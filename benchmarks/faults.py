@@ -5,13 +5,11 @@ docs/reliability.md from all rows. The same command goes on after an interruptio
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,85 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
+from fault_run import Run
 from fault_state import State, processes_of, records_of, state_of
 from fault_table import append, machine, read_rows, write_document
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = Path(sys.executable).with_name("mixmatch")
-RUN_FILE = """
-name: faults
-data: {name: digits, image_size: 16}
-model: {architecture: test_resnet, train: {epochs: 2}}
-fine_tune: {max_epochs: 2, patience: 2}
-latency: none
-engine: {workers: 2, precision: float32}
-"""
-LIMIT_S = 3600.0
 DISK_BYTES = 40_000_000
 LOCKED_S = 30.0
 SEED = 20261127
 DOCUMENT = ROOT / "docs" / "reliability.md"
-
-
-class Run:
-    """The command, on one workspace, in a process group of its own."""
-
-    def __init__(self, workspace: Path) -> None:
-        """Start it."""
-        run_file = workspace.with_name(f"{workspace.name}.yaml")
-        run_file.write_text(RUN_FILE)
-        self.workspace = workspace
-        self.log = workspace.with_name(f"{workspace.name}.log")
-        self.started = time.monotonic()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [str(PROGRAM), "run", str(run_file), "--json"],
-                env={**kept, "MIXMATCH_HOME": str(workspace)},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-
-    def end(self) -> dict[str, Any] | None:
-        """Wait for the end; return the summary, or None if it failed."""
-        stdout, _ = self.process.communicate(timeout=LIMIT_S)
-        return json.loads(stdout.splitlines()[-1]) if self.process.returncode == 0 else None
-
-    def kill_after(self, seconds: float) -> bool:
-        """Kill the flow's process then; False if it had ended before."""
-        deadline = self.started + seconds
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                return False
-            time.sleep(0.05)
-        return self.kill()
-
-    def kill(self) -> bool:
-        """Kill the flow's process; False if it had ended before."""
-        was_alive = self.process.poll() is None
-        self.process.kill()
-        self.process.communicate()
-        return was_alive
-
-    def workers(self) -> list[psutil.Process]:
-        """Return the Dask workers that live now."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        return [x for x in family if "spawn_main" in " ".join(x.cmdline())]
-
-    def wait_for(self, happened: Callable[[], object]) -> None:
-        """Return once ``happened()`` while the run is still under way."""
-        deadline = time.monotonic() + LIMIT_S
-        while not happened():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the run ended too early, see {self.log}")
-            time.sleep(0.05)
-
-    def stage(self) -> str:
-        """Return the stage that began last."""
-        lines = [x for x in self.log.read_text().splitlines() if x.endswith(" ...")]
-        return lines[-1].partition(":")[0] if lines else "start"
 
 
 @dataclass(frozen=True)
@@ -252,7 +180,8 @@ def _compare(found: State, whole: State) -> dict[str, Any]:
         },
         "doubled": found.doubled,
         "unfinished": found.unfinished,
-        "leftovers": found.leftovers,
+        # An undisturbed run leaves Dask's folder.
+        "leftovers": [x for x in found.leftovers if x not in whole.leftovers],
     }
 
 

@@ -184,7 +184,7 @@ def _pids_of(port: int) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if command[1:] == wanted and os.getpgid(process.pid) == process.pid:
+        if command[-len(wanted) :] == wanted and os.getpgid(process.pid) == process.pid:
             found.append(process.pid)
     return found
 
