@@ -7,7 +7,7 @@ from importlib.metadata import version
 import torch
 from torch import nn
 
-from mixmatch.convolution import tap_weight_gradients
+from mixmatch.convolution import small_products
 from mixmatch.errors import ConfigError
 from mixmatch.records import Execution
 
@@ -33,12 +33,11 @@ def resolve_execution(*, device: str, precision: str, threads: int) -> Execution
         )
     on_cuda = has_cuda and device != "cpu"
     chosen = _native_precision(on_cuda=on_cuda) if precision == "auto" else precision
-    by_taps = not on_cuda and chosen == "float32" and not _capability("avx512_f")
     return Execution(
         device="cuda" if on_cuda else "cpu",
         precision=chosen,
         threads=0 if on_cuda else threads,
-        weight_gradient="taps" if by_taps else "native",
+        small_convolutions="native" if on_cuda else "products",
         versions=network_versions(),
     )
 
@@ -76,10 +75,13 @@ def autocast_of(execution: Execution) -> Autocast:
     return lambda: torch.autocast(execution.device, dtype=torch.bfloat16)
 
 
-def fast_training(model: nn.Module, execution: Execution) -> AbstractContextManager[object]:
-    """Return the context in which ``model`` trains fastest under ``execution``."""
-    by_taps = execution.weight_gradient == "taps"
-    return tap_weight_gradients(model) if by_taps else nullcontext()
+def fast_convolutions(model: nn.Module, execution: Execution) -> AbstractContextManager[object]:
+    """Return the context in which ``model`` is trained and evaluated under ``execution``.
+
+    Contexts of one model may be nested.
+    """
+    by_products = execution.small_convolutions == "products"
+    return small_products(model) if by_products else nullcontext()
 
 
 def _native_precision(*, on_cuda: bool) -> str:

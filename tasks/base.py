@@ -9,9 +9,8 @@ from torch import nn
 
 from mixmatch.checkpoints import head_tensors, load_state_, read_state
 from mixmatch.errors import CheckpointError
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, computing, fast_training
-from mixmatch.images import ordered_batches, shuffled_batches
+from mixmatch.execution import autocast_of, computing, fast_convolutions
+from mixmatch.images import shuffled_batches
 from mixmatch.layers import prunable_layers
 from mixmatch.models import count_parameters, pretrained_num_classes
 from mixmatch.records import Accuracy, BaseRecord
@@ -19,7 +18,7 @@ from mixmatch.training import train
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.interruption import Clock, Interruption
 from tasks.jobs import BaseJob
-from tasks.networks import EVALUATION_BATCH, build_network, open_split, preprocessing_of
+from tasks.networks import accuracy_of, build_network, open_split, preprocessing_of
 from tasks.site import Site
 from tasks.watched import WatchedTraining, num_batches
 
@@ -127,7 +126,7 @@ def _train(
     snapshots = interruption.snapshots(
         generator, facts=dict, on_resume=lambda found: watched.resume(found.num_epochs)
     )
-    with fast_training(model, job.execution):
+    with fast_convolutions(model, job.execution):
         train(
             model,
             watched.batches(batches),
@@ -146,8 +145,7 @@ def _train(
 def _accuracy(job: BaseJob, model: nn.Module, site: Site, split: str) -> Accuracy:
 
     images = open_split(site.open_store(), job.data, split, job.execution.device)
-    batches = ordered_batches(images, preprocessing_of(job.spec), EVALUATION_BATCH)
-    return evaluate(model, batches, autocast=autocast_of(job.execution))
+    return accuracy_of(model, images, job.spec, job.execution)
 
 
 def _warnings(validation: Accuracy, num_classes: int) -> tuple[str, ...]:

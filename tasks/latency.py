@@ -52,7 +52,7 @@ def _execution(job: LatencyJob) -> Execution:
         device="cpu",
         precision="float32",
         threads=job.threads,
-        weight_gradient="native",
+        small_convolutions="native",
         versions=job.host.versions,
     )
 

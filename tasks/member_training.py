@@ -7,10 +7,9 @@ from torch import nn
 
 from mixmatch.digests import json_digest
 from mixmatch.distillation import Distillation
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, fast_training
+from mixmatch.execution import autocast_of, fast_convolutions
 from mixmatch.finetune import fine_tune
-from mixmatch.images import ImageSet, ordered_batches, shuffled_batches
+from mixmatch.images import ImageSet, shuffled_batches
 from mixmatch.masks import Masks
 from mixmatch.optimizers import make_optimizer
 from mixmatch.records import Accuracy, EpochRecord
@@ -19,7 +18,7 @@ from mixmatch.training import BatchLoss, cross_entropy
 from tasks.interruption import Interruption
 from tasks.jobs import MemberJob
 from tasks.networks import (
-    EVALUATION_BATCH,
+    accuracy_of,
     open_network,
     open_split,
     preprocessing_of,
@@ -112,8 +111,7 @@ class Bench:
 
     def _evaluate(self, model: nn.Module, images: ImageSet) -> Accuracy:
         """Return the accuracy of ``model`` in the job's one precision and memory format."""
-        batches = ordered_batches(images, preprocessing_of(self.job.spec), EVALUATION_BATCH)
-        return evaluate(model, batches, autocast=autocast_of(self.job.execution))
+        return accuracy_of(model, images, self.job.spec, self.job.execution)
 
     def _trained(
         self,
@@ -149,7 +147,7 @@ class Bench:
             facts=lambda: {"measured": [x.model_dump(mode="json") for x in measured]},
             on_resume=resume,
         )
-        with fast_training(model, self.job.execution):
+        with fast_convolutions(model, self.job.execution):
             result = fine_tune(
                 model,
                 masks,

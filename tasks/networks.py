@@ -6,16 +6,17 @@ from torch import Tensor, nn
 
 from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.checkpoints import load_state_, read_state
-from mixmatch.execution import autocast_of
+from mixmatch.evaluation import evaluate
+from mixmatch.execution import autocast_of, fast_convolutions
 from mixmatch.images import ImageSet, Preprocessing, ordered_batches
 from mixmatch.models import build_model
-from mixmatch.records import Artifact, Execution, ModelSpec
+from mixmatch.records import Accuracy, Artifact, Execution, ModelSpec
 from mixmatch.signals import Signals
 from tasks.factory import factory_of
 from tasks.fetch import load_split
 from tasks.store import Store
 
-EVALUATION_BATCH = 256
+_EVALUATION_BATCH = 256
 SIGNALS = ("abs_gradient", "gradient", "hessian_gradient")  # fields of Signals, as stored
 
 
@@ -51,6 +52,22 @@ def preprocessing_of(spec: ModelSpec) -> Preprocessing:
     return Preprocessing(spec.mean, spec.std)
 
 
+def accuracy_of(
+    model: nn.Module, images: ImageSet, spec: ModelSpec, execution: Execution
+) -> Accuracy:
+    """Evaluate ``model`` in the one precision and memory format that ``execution`` names.
+
+    Args:
+        model: on the device of ``images``, channels-last.
+        images: unaugmented, in their order.
+        spec: how the network is fed.
+        execution: how arithmetic is done; the caller is inside ``computing``.
+    """
+    batches = ordered_batches(images, preprocessing_of(spec), _EVALUATION_BATCH)
+    with fast_convolutions(model, execution):
+        return evaluate(model, batches, autocast=autocast_of(execution))
+
+
 def reestimated_(
     model: nn.Module, images: ImageSet, spec: ModelSpec, execution: Execution, num_images: int
 ) -> bool:
@@ -67,8 +84,9 @@ def reestimated_(
     if not num_images or not has_batch_norm(model):
         return False
     first = ImageSet(images.images[:num_images], images.labels[:num_images])
-    batches = ordered_batches(first, preprocessing_of(spec), EVALUATION_BATCH)
-    reestimate_batch_norm_(model, batches, autocast=autocast_of(execution))
+    batches = ordered_batches(first, preprocessing_of(spec), _EVALUATION_BATCH)
+    with fast_convolutions(model, execution):
+        reestimate_batch_norm_(model, batches, autocast=autocast_of(execution))
     return True
 
 

@@ -6,16 +6,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, computing
-from mixmatch.images import ordered_batches
+from mixmatch.execution import computing
 from mixmatch.layers import prunable_layers
 from mixmatch.masks import count_nonzero
 from mixmatch.packed import load_packed, save_packed
 from mixmatch.records import Accuracy, Artifact, ModelSpec, QuantizedRecord
 from tasks.factory import factory_of
 from tasks.jobs import QuantizeJob
-from tasks.networks import EVALUATION_BATCH, open_split, preprocessing_of
+from tasks.networks import accuracy_of, open_split
 from tasks.progress import ProgressWriter
 from tasks.site import Site
 from tasks.store import Store
@@ -64,5 +62,4 @@ def _open(store: Store, packed: Artifact, spec: ModelSpec) -> nn.Module:
 
 def _accuracy(job: QuantizeJob, model: nn.Module, store: Store, split: str) -> Accuracy:
     images = open_split(store, job.data, split, job.execution.device)
-    batches = ordered_batches(images, preprocessing_of(job.spec), EVALUATION_BATCH)
-    return evaluate(model, batches, autocast=autocast_of(job.execution))
+    return accuracy_of(model, images, job.spec, job.execution)

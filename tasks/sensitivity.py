@@ -4,7 +4,7 @@ import time
 
 from safetensors.torch import save_file
 
-from mixmatch.execution import computing, fast_training
+from mixmatch.execution import computing, fast_convolutions
 from mixmatch.images import ordered_batches
 from mixmatch.layers import prunable_layers
 from mixmatch.records import Artifact, SensitivityRecord
@@ -23,7 +23,7 @@ def compute(job: SensitivityJob, site: Site) -> SensitivityRecord:
         model = open_network(store, job.base, job.spec).to(device)
         images = open_split(store, job.data, "calibration", job.execution.device)
         batches = ordered_batches(images, preprocessing_of(job.spec), job.batch)
-        with fast_training(model, job.execution):
+        with fast_convolutions(model, job.execution):
             signals = measure_signals(model, prunable_layers(model), batches, hessian=job.hessian)
     return SensitivityRecord(
         artifact=_stored(signals, ("abs_gradient", "gradient"), store),

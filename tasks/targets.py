@@ -7,9 +7,7 @@ import torch
 
 from mixmatch.auto_targets import Trial, choose_targets
 from mixmatch.criteria import score
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, computing
-from mixmatch.images import ordered_batches
+from mixmatch.execution import computing
 from mixmatch.layers import weights_of
 from mixmatch.masks import apply_masks_, keep_masks
 from mixmatch.observation import observe, ranges_from
@@ -18,11 +16,10 @@ from mixmatch.records import Accuracy, StrategyRecord, TargetsRecord
 from mixmatch.strategies import plan
 from tasks.jobs import TargetsJob
 from tasks.networks import (
-    EVALUATION_BATCH,
+    accuracy_of,
     open_network,
     open_signals,
     open_split,
-    preprocessing_of,
     reestimated_,
 )
 from tasks.plan import layers_of
@@ -84,6 +81,4 @@ class _Trials:
         return Trial.against(self._base, self._evaluate(), planned.sparsity)
 
     def _evaluate(self) -> Accuracy:
-        prepare = preprocessing_of(self._job.spec)
-        batches = ordered_batches(self._validation, prepare, EVALUATION_BATCH)
-        return evaluate(self._model, batches, autocast=autocast_of(self._job.execution))
+        return accuracy_of(self._model, self._validation, self._job.spec, self._job.execution)

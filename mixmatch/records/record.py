@@ -40,15 +40,15 @@ class Execution(Record):
         device: ``cpu`` or ``cuda``, with the index left out: equal devices compute alike.
         precision: ``float32`` or ``bfloat16`` (autocast), for training and evaluation.
         threads: threads of one process on CPU; 0 on an accelerator.
-        weight_gradient: ``native``, or ``taps`` where a matrix product per filter tap replaces
-            oneDNN's kernel on small images (x86 processors without AVX-512, float32).
+        small_convolutions: ``products`` where matrix products replace the library's kernels on
+            small images (every CPU), or ``native``.
         versions: of torch and timm, which decide the last bits too.
     """
 
     device: str
     precision: str
     threads: int
-    weight_gradient: str
+    small_convolutions: str
     versions: dict[str, str]
 
 

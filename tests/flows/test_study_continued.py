@@ -27,7 +27,12 @@ CONFIG = RunConfig.model_validate(
 
 
 def row(precision):
-    execution = {"device": "cpu", "precision": precision, "threads": 1, "weight_gradient": "native"}
+    execution = {
+        "device": "cpu",
+        "precision": precision,
+        "threads": 1,
+        "small_convolutions": "native",
+    }
     return StudyRow(
         kind="dense",
         name="dense",

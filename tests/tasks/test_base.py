@@ -26,7 +26,7 @@ def test_pretrained_weights_of_other_classes_are_refused_before_they_are_fetched
         augmentation="none",
         seed=0,
         execution=Execution(
-            device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+            device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
         ),
     )
     timm = LocatedCheckpoint(label="timm:resnet18", digest="c" * 64, path=None)

@@ -11,7 +11,7 @@ from tasks.members import Member
 
 NUM_IMAGES, NUM_WEIGHTS = 40, 1000
 EXECUTION = Execution(
-    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+    device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
 )
 
 

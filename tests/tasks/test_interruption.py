@@ -51,11 +51,19 @@ def die_after(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("after", "distill"), [(1, DistillSettings(weight=0.5, temperature=2.0)), (3, None)]
+    ("after", "distill", "convolutions"),
+    [
+        (1, DistillSettings(weight=0.5, temperature=2.0), "native"),
+        (2, None, "products"),
+        (3, None, "native"),
+    ],
 )
-def test_a_member_that_was_interrupted_is_the_same_file(bench, twin, die_after, after, distill):
+def test_a_member_that_was_interrupted_is_the_same_file(
+    bench, twin, die_after, after, distill, convolutions
+):
     settings = THREE_EPOCHS.model_copy(update={"distill": distill})
-    job = bench.job(fine_tune=settings, augmentation="crop")
+    execution = EXECUTION.model_copy(update={"small_convolutions": convolutions})
+    job = bench.job(fine_tune=settings, augmentation="crop", execution=execution)
     whole = twin.make(job)
     die_after(after)
     with pytest.raises(ProcessDeathError):

@@ -17,7 +17,7 @@ EXECUTION = Execution(
     device="cpu",
     precision="float32",
     threads=1,
-    weight_gradient="native",
+    small_convolutions="native",
     versions={"torch": "2.14.1", "timm": "1.0.31"},
 )
 

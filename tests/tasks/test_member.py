@@ -28,7 +28,7 @@ SPEC = ModelSpec(
     classes=("circle", "square", "star"),
 )
 EXECUTION = Execution(
-    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+    device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
 )
 SPLITS = {"train": (0, 40), "calibration": (40, 48), "validation": (48, 64), "test": (64, 80)}
 LAYER = "conv1.0"  # of 432 weights

@@ -26,7 +26,7 @@ SPEC = ModelSpec(
     classes=("dark", "light"),
 )
 EXECUTION = Execution(
-    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+    device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
 )
 SPLITS = {"train": (0, 64), "calibration": (64, 80), "validation": (80, 160), "test": (160, 170)}
 RANGES = {"baselines": ("MAG", "SNIP"), "targets": "auto", "constraints": {"small_below": 0}}

@@ -10,7 +10,7 @@ CPU = {"device": "cpu", "precision": "float32", "threads_per_job": 1}
 
 
 def execution(**changes):
-    values = {"device": "cpu", "precision": "float32", "threads": 1, "weight_gradient": "native"}
+    values = {"device": "cpu", "precision": "float32", "threads": 1, "small_convolutions": "native"}
     return Execution.model_validate({"versions": {}} | values | changes)
 
 

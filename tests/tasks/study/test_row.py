@@ -9,7 +9,7 @@ from tasks.study.machine import Machine
 from tasks.study.row import StudyRow
 
 EXECUTION = Execution(
-    device="cpu", precision="float32", threads=1, weight_gradient="native", versions={}
+    device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
 )
 MACHINE = Machine(hardware="Some CPU, 2 cores", versions={"torch": "2.13.0"})
 
