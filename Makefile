@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check times lock clean help
+FAULT_ROWS ?= build/faults.jsonl
+
+.PHONY: install demo test check times faults lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, types, layering"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
+	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -40,6 +43,10 @@ check: install
 
 times: install
 	$(BIN)/python benchmarks/command_times.py $(FASHION_MNIST)
+
+faults: install
+	mkdir -p $(dir $(FAULT_ROWS))
+	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

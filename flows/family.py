@@ -29,6 +29,7 @@ from tasks.members import (
 )
 from tasks.site import Site
 from tasks.summary import RunSummary
+from tasks.tracking.abandoned import beat_of
 
 
 @dataclass(slots=True)
@@ -91,6 +92,8 @@ def _compress(session: Session, outcome: _Outcome) -> None:
     run_id = as_effect(publish.open_tracking)(
         config, prepared.data, prepared.base, _known(config, prepared), site
     )
+    if beat := beat_of(site, run_id):
+        session.lease.on_beat(beat)
     try:
         product = _make(session, prepared)
         family = product.family

@@ -21,6 +21,7 @@ from flows.steps import sentence_of
 from mixmatch.config import EngineSettings
 from mixmatch.records import Record
 from tasks.jobs import Job
+from tasks.owners import Owner
 from tasks.site import Site
 
 _SETTLE_S = 15.0
@@ -108,8 +109,8 @@ def _run_round(
     """Run ``jobs`` in one subflow, adding to ``outcome``; say by label what is lost, and why."""
     lost: dict[str, str] = {}
 
-    def run(num_jobs: int) -> None:
-        del num_jobs  # recorded by Prefect; the jobs are too large for that
+    def run(num_jobs: int, owner: str) -> None:
+        del num_jobs, owner  # recorded by Prefect; the jobs are too large for that
         lost.update(_map(work, jobs, outcome))
 
     name = "fan-out" if number == 1 else f"fan-out, round {number}"
@@ -117,7 +118,7 @@ def _run_round(
     workers = num_workers(work.engine, len(jobs), accelerated=_is_accelerated(jobs))
     with dask_runner(workers, work.engine.threads_per_job, scratch) as runner:
         subflow = Flow(run, name="fan-out", flow_run_name=name, task_runner=cast(Any, runner))
-        subflow(num_jobs=len(jobs))
+        subflow(num_jobs=len(jobs), owner=str(Owner.here()))
     return lost
 
 

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
+from flows.reap import reap_beside_server
 from flows.server import begin_server
 from flows.watch import Watch
 from tasks.site import Site
 from tasks.tracking import connect
+from tasks.tracking.passing import patiently
 
 
 @contextmanager
 def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
     """Have the servers up for the body; afterwards every task run is in a final state.
+
+    What killed processes left behind is closed first.
 
     Args:
         site: workspace and store.
@@ -25,8 +29,9 @@ def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
     watch.on_stage("services", "Prefect's server, MLflow's database")
     with begin_server(site.open_workspace()) as server:
         import_module(load)
-        connect(site)
+        patiently(lambda: connect(site))
         server.wait()
+        reap_beside_server(site)
         try:
             yield
             watch.on_stage("services", "writing down the last task runs")

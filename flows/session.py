@@ -10,12 +10,14 @@ from uuid import uuid4
 
 from prefect import Flow
 
+from flows.abandonment import beat_of_this_run
 from flows.inputs import Inputs
 from flows.steps import as_task
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.records import Record
 from tasks.jobs import Job
+from tasks.leases import Lease, held
 from tasks.site import Site
 
 R = TypeVar("R", bound=Record)
@@ -30,6 +32,7 @@ class Session:
         site: workspace and store, with the folder of this run's progress.
         inputs: what the run file names, as it was found.
         watch: is told what happens.
+        lease: says that this process works on the workspace.
         hits: steps that the store held, of those that count.
         misses: steps that had to be computed, likewise.
         seconds: wall time by stage.
@@ -39,6 +42,7 @@ class Session:
     site: Site
     inputs: Inputs
     watch: Watch
+    lease: Lease
     hits: int = 0
     misses: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -89,11 +93,14 @@ def run_flow(
         inputs: what the run file names.
         watch: is told what happens.
     """
-    progress = site.open_workspace().runs / "progress" / uuid4().hex
-    session = Session(config, site.model_copy(update={"progress": str(progress)}), inputs, watch)
+    workspace = site.open_workspace()
+    progress = workspace.runs / "progress" / uuid4().hex
+    own_site = site.model_copy(update={"progress": str(progress)})
 
-    def run(config: Mapping[str, object], workspace: str) -> None:
-        del config, workspace  # recorded by Prefect; the session holds them as they are
+    def run(config: Mapping[str, object], workspace: str, owner: str) -> None:
+        del config, workspace, owner  # recorded by Prefect; the session holds them as they are
+        if beat := beat_of_this_run():
+            session.lease.on_beat(beat)
         body(session)
 
     hosted = Flow(
@@ -103,7 +110,13 @@ def run_flow(
         validate_parameters=False,
         retries=0,
     )
-    try:
-        hosted(config=config.model_dump(mode="json", by_alias=True), workspace=site.workspace)
-    finally:
-        shutil.rmtree(progress, ignore_errors=True)  # there is none if nothing was computed
+    with held(workspace) as lease:
+        session = Session(config, own_site, inputs, watch, lease)
+        try:
+            hosted(
+                config=config.model_dump(mode="json", by_alias=True),
+                workspace=site.workspace,
+                owner=str(lease.owner),
+            )
+        finally:
+            shutil.rmtree(progress, ignore_errors=True)  # there is none if nothing was computed

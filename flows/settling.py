@@ -78,6 +78,19 @@ def settle_known(states: Mapping[UUID, State | None], timeout_s: float) -> None:
         _crash(client, {run for run, state in states.items() if state is None})
 
 
+def crash_tasks_of(client: SyncPrefectClient, flow_run_ids: Collection[UUID]) -> int:
+    """Set every unfinished task run of these flow runs to Crashed; return how many there were."""
+    if not flow_run_ids:
+        return 0
+    flow_runs = FlowRunFilter(id=FlowRunFilterId(any_=list(flow_run_ids)))
+    seen: set[UUID] = set()
+    num_crashed = 0
+    while found := {x.id for x in _unfinished(client, flow_runs)} - seen:
+        seen |= found
+        num_crashed += sum(_force(client, task_run, _abandoned()) for task_run in found)
+    return num_crashed
+
+
 def _await_quiet(unfinished: Callable[[], list[TaskRun]], timeout_s: float) -> list[TaskRun]:
     """Return what is still unfinished after ``timeout_s``, or nothing once all stays finished."""
     deadline = time.monotonic() + timeout_s

@@ -12,6 +12,7 @@ from mixmatch.config import RunConfig
 from mixmatch.errors import ArtifactError
 from mixmatch.records import BaseRecord, DataRecord, PlanRecord, Record
 from tasks.jobs import Job, data_job
+from tasks.leases import held
 from tasks.members import Prepared
 from tasks.orders import base_job, plan_job, rivals_job, sensitivity_job, targets_job
 from tasks.site import Site
@@ -45,7 +46,8 @@ def prepare_data(config: RunConfig, site: Site, watch: Watch) -> DataRecord:
     Raises:
         DataError: it is missing, corrupt or empty.
     """
-    return _data(config, site, watch, locate_inputs(config, site), run_plainly)
+    with held(site.open_workspace()):
+        return _data(config, site, watch, locate_inputs(config, site), run_plainly)
 
 
 def prepare_base(config: RunConfig, site: Site, watch: Watch) -> tuple[DataRecord, BaseRecord]:
@@ -57,8 +59,9 @@ def prepare_base(config: RunConfig, site: Site, watch: Watch) -> tuple[DataRecor
         ConfigError: the architecture is unknown or refuses the image size.
     """
     inputs = locate_inputs(config, site)
-    data = _data(config, site, watch, inputs, run_plainly)
-    return data, _base(config, site, watch, inputs, data=data, run=run_plainly)
+    with held(site.open_workspace()):
+        data = _data(config, site, watch, inputs, run_plainly)
+        return data, _base(config, site, watch, inputs, data=data, run=run_plainly)
 
 
 def prepare_plan(
@@ -69,7 +72,8 @@ def prepare_plan(
     Raises:
         InputError: as ``prepare_base``, and a layer pattern that matches nothing.
     """
-    prepared = prepare(config, site, watch, locate_inputs(config, site), run_plainly)
+    with held(site.open_workspace()):
+        prepared = prepare(config, site, watch, locate_inputs(config, site), run_plainly)
     return prepared.data, prepared.base, prepared.plan
 
 

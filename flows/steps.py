@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 
 from mixmatch.errors import MixMatchError
 from mixmatch.records import Record
 from tasks.jobs import Job
 from tasks.site import Site
+from tasks.tracking.passing import DELAYS_S, may_pass
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -52,15 +54,30 @@ def as_task(
 def as_effect(function: Callable[..., T]) -> Task[..., T]:
     """Return the Prefect task that runs ``function``, whose work is to write somewhere else.
 
-    Never cached: it finds out itself, where it writes, what is there already.
+    Never cached: it finds out itself, where it writes, what is there already. So it is also tried
+    again while its failure may pass by itself.
     """
     name = function.__name__.replace("_", "-")
-    return Task(fn=function, name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0)
+    return Task(
+        fn=function,
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        retries=len(DELAYS_S),
+        retry_delay_seconds=list(DELAYS_S),
+        retry_condition_fn=_may_pass,
+    )
 
 
 def sentence_of(error: object) -> str:
     """Say why a step failed; our own errors are sentences already."""
     return str(error) if isinstance(error, MixMatchError) else f"{type(error).__name__}: {error}"
+
+
+def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State) -> bool:
+    """Answer Prefect, which asks before it tries again."""
+    del task, task_run
+    return may_pass(state.result(raise_on_failure=False))
 
 
 def _results(site: Site) -> Path:

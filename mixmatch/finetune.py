@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,14 @@ from torch.optim import Optimizer
 from mixmatch.images import Batches
 from mixmatch.masks import MaskEnforcer, Masks, apply_masks_, check_masked
 from mixmatch.records import EpochRecord
+from mixmatch.snapshots import (
+    BEST,
+    Snapshot,
+    Snapshots,
+    TrainingState,
+    best_tensors,
+    resumed,
+)
 from mixmatch.training import BatchLoss, train_epoch
 
 
@@ -29,7 +37,7 @@ class FineTuneResult:
     epochs: tuple[EpochRecord, ...]
 
 
-def fine_tune(
+def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home elsewhere
     model: nn.Module,
     masks: Masks,
     batches: Batches,
@@ -40,6 +48,7 @@ def fine_tune(
     patience: int,
     loss: BatchLoss | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    snapshots: Snapshots | None = None,
 ) -> FineTuneResult:
     """Train ``model`` in place and leave it at its best epoch, in eval mode, exactly as sparse.
 
@@ -57,6 +66,9 @@ def fine_tune(
         loss: what is minimized: ``mixmatch.training.cross_entropy`` with its autocast, or a
             ``mixmatch.distillation.Distillation``; None: cross-entropy without autocast.
         on_epoch: called with each epoch's record when it is over.
+        snapshots: where the state after every epoch is kept; a training that was interrupted goes
+            on from there, and its result is that of an uninterrupted one, bit for bit. None:
+            nowhere.
 
     Raises:
         DataError: ``batches`` is empty.
@@ -65,9 +77,10 @@ def fine_tune(
     """
     apply_masks_(model, masks)
     enforce = MaskEnforcer(model, masks)
-    epochs: list[EpochRecord] = []
     best = _Best()
-    for epoch in range(max_epochs):
+    state = TrainingState(model, optimizer, snapshots.generators if snapshots else ())
+    epochs = _resumed(snapshots, state, best)
+    while len(epochs) < max_epochs and not best.is_stale(len(epochs), patience):
         started = time.perf_counter()
         # After the step: before it, Adam would revive zeros, as in the authors' code.
         mean_loss = train_epoch(model, batches, optimizer, after_step=enforce, loss=loss)
@@ -76,11 +89,11 @@ def fine_tune(
         epochs.append(
             EpochRecord(train_loss=mean_loss, validation_accuracy=accuracy, seconds=seconds)
         )
-        best.offer(model, epoch, accuracy)
+        best.offer(model, len(epochs) - 1, accuracy)
         if on_epoch is not None:
             on_epoch(epochs[-1])
-        if epoch - best.epoch >= patience:
-            break
+        if snapshots is not None:
+            snapshots.save(_snapshot(state, best, epochs))
     best.restore_(model)
     check_masked(model, masks)
     apply_masks_(model, masks)  # clears the minus sign of zeros
@@ -93,16 +106,42 @@ class _Best:
 
     def __init__(self) -> None:
         self.epoch = -1
-        self._accuracy = 0.0
-        self._state: dict[str, Any] = {}
+        self.accuracy = 0.0
+        self.state: dict[str, Any] = {}
 
     def offer(self, model: nn.Module, epoch: int, accuracy: float) -> None:
         """Copy the state of ``model`` if it is the first, or better than all before."""
-        if self.epoch < 0 or accuracy > self._accuracy:
-            self.epoch, self._accuracy = epoch, accuracy
-            self._state = copy.deepcopy(model.state_dict())
+        if self.epoch < 0 or accuracy > self.accuracy:
+            self.epoch, self.accuracy = epoch, accuracy
+            self.state = copy.deepcopy(model.state_dict())
+
+    def is_stale(self, num_epochs: int, patience: int) -> bool:
+        """Say whether the last ``patience`` of ``num_epochs`` epochs were no better."""
+        return num_epochs - 1 - self.epoch >= patience
 
     def restore_(self, model: nn.Module) -> None:
         """Load the best state into ``model``; nothing if none was offered."""
         if self.epoch >= 0:
-            model.load_state_dict(self._state)
+            model.load_state_dict(self.state)
+
+
+def _snapshot(state: TrainingState, best: _Best, epochs: Sequence[EpochRecord]) -> Snapshot:
+    """Take the state after ``epochs``; a best one that is the current one is not kept twice."""
+    is_current = best.epoch == len(epochs) - 1
+    facts = {
+        "epochs": [epoch.model_dump(mode="json") for epoch in epochs],
+        "best_epoch": best.epoch,
+        "best_accuracy": best.accuracy,
+    }
+    others = {} if is_current else {f"{BEST}{name}": x for name, x in best.state.items()}
+    return state.snapshot(len(epochs), facts, others=others)
+
+
+def _resumed(snapshots: Snapshots | None, state: TrainingState, best: _Best) -> list[EpochRecord]:
+    """Put back what was kept of an interrupted fine-tune; return the epochs that are done."""
+    found = resumed(snapshots, state)
+    if found is None:
+        return []
+    best.epoch, best.accuracy = found.facts["best_epoch"], found.facts["best_accuracy"]
+    best.state = best_tensors(found) or copy.deepcopy(state.model.state_dict())
+    return [EpochRecord.model_validate(epoch) for epoch in found.facts["epochs"]]

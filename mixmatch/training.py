@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +15,13 @@ from mixmatch.errors import DataError, TrainingError
 from mixmatch.execution import Autocast
 from mixmatch.images import Batch, Batches
 from mixmatch.optimizers import optimizer_for
+from mixmatch.snapshots import Snapshots, TrainingState, resumed
 
 # Maps (network, images (B, C, H, W), labels (B,)) to the mean loss of the batch, a float32 scalar.
 BatchLoss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
-def train(
+def train(  # noqa: PLR0913  each setting stands alone, and none has a home elsewhere
     model: nn.Module,
     batches: Batches,
     *,
@@ -31,6 +32,7 @@ def train(
     steps_per_epoch: int,
     autocast: Autocast | None = None,
     on_epoch: Callable[[float], None] | None = None,
+    snapshots: Snapshots | None = None,
 ) -> tuple[float, ...]:
     """Train ``model`` in place with AdamW and leave it at its last epoch, in eval mode.
 
@@ -44,6 +46,8 @@ def train(
         steps_per_epoch: batches of one pass, exactly; only ``one_cycle`` reads it.
         autocast: context of the forward passes; None: none.
         on_epoch: called with the mean training loss after each epoch.
+        snapshots: where the state after every epoch is kept; a training that was interrupted goes
+            on from there, bit for bit. None: nowhere.
 
     Returns:
         Mean training loss of each epoch.
@@ -55,16 +59,26 @@ def train(
     optimizer = optimizer_for(
         model, "adamw", learning_rate=learning_rate, weight_decay=weight_decay
     )
-    after_step: Callable[[], None] | None = None
+    one_cycle = None
     if schedule == "one_cycle":
         total = epochs * steps_per_epoch
-        after_step = OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total).step
+        one_cycle = OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total)
     loss = cross_entropy(autocast)
+    state = TrainingState(model, optimizer, snapshots.generators if snapshots else ())
     losses: list[float] = []
-    for _ in range(epochs):
+    if found := resumed(snapshots, state):
+        losses += found.facts["losses"]
+        if one_cycle is not None:
+            one_cycle.load_state_dict(found.facts["schedule"])
+    after_step = one_cycle.step if one_cycle else None
+    while len(losses) < epochs:
         losses.append(train_epoch(model, batches, optimizer, after_step=after_step, loss=loss))
         if on_epoch is not None:
             on_epoch(losses[-1])
+        if snapshots is not None:
+            position = _position(one_cycle) if one_cycle else None
+            facts = {"losses": losses, "schedule": position}
+            snapshots.save(state.snapshot(len(losses), facts))
     model.eval()
     return tuple(losses)
 
@@ -139,6 +153,12 @@ def reporting(batches: Batches, num_batches: int, on_step: Callable[[float], Non
             on_step(min(1.0, number / num_batches))
 
     return reported
+
+
+def _position(schedule: OneCycleLR) -> dict[str, Any]:
+    """Return where ``schedule`` stands; the rest of it follows from its arguments."""
+    stated = schedule.state_dict()
+    return {name: stated[name] for name in ("last_epoch", "_step_count", "_last_lr")}
 
 
 def _mean_loss(losses: list[Tensor], sizes: list[int]) -> float:

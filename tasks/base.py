@@ -1,7 +1,6 @@
 """The base network: loaded from a checkpoint, or trained; then evaluated and stored."""
 
 import logging
-import time
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from mixmatch.models import count_parameters, pretrained_num_classes
 from mixmatch.records import Accuracy, BaseRecord
 from mixmatch.training import train
 from tasks.checkpoint import LocatedCheckpoint
+from tasks.interruption import Clock, Interruption
 from tasks.jobs import BaseJob
 from tasks.networks import accuracy_of, build_network, open_split, preprocessing_of
 from tasks.site import Site
@@ -30,10 +30,10 @@ _NEAR_CHANCE = 0.1
 
 def compute(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
     """Load or train the network, evaluate it, put its weights into the store."""
-    store = site.open_store()
-    started = time.monotonic()
+    store, clock = site.open_store(), Clock.start()
+    interruption = Interruption.of(site, job.key, clock)
     with computing(job.execution) as device:
-        model = _trained_network(job, checkpoint, site, device)
+        model = _trained_network(job, checkpoint, site, device, interruption)
         accuracies = {split: _accuracy(job, model, site, split) for split in ("validation", "test")}
     state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     with store.scratch() as folder:
@@ -46,15 +46,18 @@ def compute(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> B
         num_parameters=count_parameters(model),
         num_weights=sum(layer.num_weights for layer in prunable_layers(model)),
         warnings=_warnings(accuracies["validation"], job.spec.num_classes),
-        seconds=time.monotonic() - started,
+        seconds=clock.effort().seconds,
         **accuracies,
     )
 
 
 def _trained_network(
-    job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site, device: torch.device
+    job: BaseJob,
+    checkpoint: LocatedCheckpoint | None,
+    site: Site,
+    device: torch.device,
+    interruption: Interruption,
 ) -> nn.Module:
-
     torch.manual_seed(job.seed)
     from_timm = checkpoint is not None and checkpoint.path is None
     if from_timm and not _keeps_head(job) and not job.settings.allow_new_head:
@@ -67,10 +70,10 @@ def _trained_network(
     replaced = _replaced_head(job, checkpoint, model) if checkpoint else ()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     if checkpoint is None:
-        _train(job, model, site, parameters=None)
+        _train(job, model, site, interruption, parameters=None)
     elif replaced:
         _log.info("training a new head: %s", ", ".join(replaced))
-        _train(job, model, site, parameters=replaced)
+        _train(job, model, site, interruption, parameters=replaced)
     return model.eval()
 
 
@@ -94,7 +97,12 @@ def _keeps_head(job: BaseJob) -> bool:
 
 
 def _train(
-    job: BaseJob, model: nn.Module, site: Site, *, parameters: tuple[str, ...] | None
+    job: BaseJob,
+    model: nn.Module,
+    site: Site,
+    interruption: Interruption,
+    *,
+    parameters: tuple[str, ...] | None,
 ) -> None:
     """Train ``model`` in place: all of it, or only the named ``parameters``.
 
@@ -102,18 +110,22 @@ def _train(
     """
     settings = job.settings.train
     images = open_split(site.open_store(), job.data, "train", job.execution.device)
+    generator = torch.Generator().manual_seed(job.seed)
     batches = shuffled_batches(
         images,
         preprocessing_of(job.spec),
         settings.batch_size,
         augmentation=job.augmentation,
-        generator=torch.Generator().manual_seed(job.seed),
+        generator=generator,
     )
     if parameters is not None:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in parameters)
     steps = num_batches(len(images), settings.batch_size)
     watched = WatchedTraining(site.progress, "base", max_epochs=settings.epochs, steps=steps)
+    snapshots = interruption.snapshots(
+        generator, facts=dict, on_resume=lambda found: watched.resume(found.num_epochs)
+    )
     with fast_convolutions(model, job.execution):
         train(
             model,
@@ -122,6 +134,7 @@ def _train(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             schedule=settings.schedule,
+            snapshots=snapshots if settings.epochs > 1 else None,
             steps_per_epoch=steps,
             autocast=autocast_of(job.execution),
         )

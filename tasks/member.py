@@ -1,8 +1,5 @@
 """One member of the family: prune, re-estimate, fine-tune, evaluate, pack."""
 
-import time
-from dataclasses import dataclass
-
 from torch import nn
 
 from mixmatch.execution import computing
@@ -11,6 +8,7 @@ from mixmatch.masks import count_nonzero, mask_digest
 from mixmatch.models import count_parameters
 from mixmatch.packed import save_packed
 from mixmatch.records import Artifact, MemberRecord, ModelSpec
+from tasks.interruption import Clock, Effort, Interruption
 from tasks.jobs import MemberJob
 from tasks.member_network import masked_network
 from tasks.member_training import Bench, Course
@@ -20,31 +18,19 @@ from tasks.store import Store
 
 def compute(job: MemberJob, site: Site, label: str) -> MemberRecord:
     """Run the whole job; its progress goes to the site's folder under ``label``."""
-    store, clock = site.open_store(), _Clock.start()
+    store, clock = site.open_store(), Clock.start()
     with computing(job.execution) as device:
         bench = Bench.open(job, store)
         model, masks = masked_network(job, store)
         model.to(device)
         masks = {name: mask.to(device) for name, mask in masks.items()}
         watched = bench.watched(site.progress, label)
-        course = bench.run(model, masks, watched)
+        course = bench.run(model, masks, watched, Interruption.of(site, job.key, clock))
     watched.finish()
     model.cpu()
     artifact = _packed(model, job.spec, store)
-    record = _record(model, artifact, mask_digest(masks), course, clock)
+    record = _record(model, artifact, mask_digest(masks), course, clock.effort())
     return record.model_copy(update=_effort_before(job, store))
-
-
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """When the job began, on the wall and on all processors of this process, seconds."""
-
-    wall_s: float
-    cpu_s: float
-
-    @classmethod
-    def start(cls) -> "_Clock":
-        return cls(time.monotonic(), time.process_time())
 
 
 def _effort_before(job: MemberJob, store: Store) -> dict[str, float]:
@@ -65,7 +51,7 @@ def _packed(model: nn.Module, spec: ModelSpec, store: Store) -> Artifact:
 
 
 def _record(
-    model: nn.Module, artifact: Artifact, digest: str, course: Course, clock: _Clock
+    model: nn.Module, artifact: Artifact, digest: str, course: Course, effort: Effort
 ) -> MemberRecord:
     """Count on the finished network, and write down what it went through."""
     layers = prunable_layers(model)
@@ -87,6 +73,6 @@ def _record(
         test=course.test,
         epochs=course.epochs,
         best_epoch=course.best_epoch,
-        seconds=time.monotonic() - clock.wall_s,
-        cpu_seconds=time.process_time() - clock.cpu_s,
+        seconds=effort.seconds,
+        cpu_seconds=effort.cpu_seconds,
     )

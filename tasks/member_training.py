@@ -13,7 +13,9 @@ from mixmatch.images import ImageSet, shuffled_batches
 from mixmatch.masks import Masks
 from mixmatch.optimizers import make_optimizer
 from mixmatch.records import Accuracy, EpochRecord
+from mixmatch.snapshots import Snapshot
 from mixmatch.training import BatchLoss, cross_entropy
+from tasks.interruption import Interruption
 from tasks.jobs import MemberJob
 from tasks.networks import (
     accuracy_of,
@@ -80,13 +82,20 @@ class Bench:
         steps = num_batches(len(self.train), settings.batch_size)
         return WatchedTraining(folder, label, max_epochs=settings.max_epochs, steps=steps)
 
-    def run(self, model: nn.Module, masks: Masks, watched: WatchedTraining) -> Course:
+    def run(
+        self,
+        model: nn.Module,
+        masks: Masks,
+        watched: WatchedTraining,
+        interruption: Interruption,
+    ) -> Course:
         """Re-estimate and fine-tune the masked ``model`` in place; measure before, between, after.
 
         Args:
             model: on the job's device.
             masks: on that device.
             watched: is told of every batch and epoch.
+            interruption: of this job's training, perhaps an earlier one to go on from.
         """
         after_mask = self._evaluate(model, self.validation)
         after_batch_norm = after_mask
@@ -96,7 +105,7 @@ class Bench:
             after_batch_norm = self._evaluate(model, self.validation)
         validation, epochs, best_epoch = after_batch_norm, tuple[EpochRecord, ...](), -1
         if self.job.fine_tune.max_epochs:
-            validation, epochs, best_epoch = self._trained(model, masks, watched)
+            validation, epochs, best_epoch = self._trained(model, masks, watched, interruption)
         test = self._evaluate(model, self.test)
         return Course(after_mask, after_batch_norm, validation, test, epochs, best_epoch)
 
@@ -105,18 +114,23 @@ class Bench:
         return accuracy_of(model, images, self.job.spec, self.job.execution)
 
     def _trained(
-        self, model: nn.Module, masks: Masks, watched: WatchedTraining
+        self,
+        model: nn.Module,
+        masks: Masks,
+        watched: WatchedTraining,
+        interruption: Interruption,
     ) -> tuple[Accuracy, tuple[EpochRecord, ...], int]:
         """Fine-tune ``model`` in place; return its validation accuracy and the course."""
         settings = self.job.fine_tune
         seed = _seed_of(self.job)
         torch.manual_seed(seed)  # dropout and stochastic depth draw from the global generator
+        generator = torch.Generator().manual_seed(seed)
         batches = shuffled_batches(
             self.train,
             preprocessing_of(self.job.spec),
             settings.batch_size,
             augmentation=self.job.augmentation,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator,
         )
         measured: list[Accuracy] = []
 
@@ -124,6 +138,15 @@ class Bench:
             measured.append(self._evaluate(network, self.validation))
             return measured[-1].value
 
+        def resume(found: Snapshot) -> None:
+            measured.extend(Accuracy.model_validate(x) for x in found.facts["measured"])
+            watched.resume(found.num_epochs)
+
+        snapshots = interruption.snapshots(
+            generator,
+            facts=lambda: {"measured": [x.model_dump(mode="json") for x in measured]},
+            on_resume=resume,
+        )
         with fast_convolutions(model, self.job.execution):
             result = fine_tune(
                 model,
@@ -135,6 +158,8 @@ class Bench:
                 patience=settings.patience,
                 loss=self.loss,
                 on_epoch=watched.epoch_done,
+                # A single epoch has nothing to go on from.
+                snapshots=snapshots if settings.max_epochs > 1 else None,
             )
         return measured[result.best_epoch], result.epochs, result.best_epoch
 

@@ -136,6 +136,8 @@ def _step(job: Job, site: Site, kind: type[R], compute: Callable[[], object]) ->
         return found
     record = cast(R, compute())
     store.commit(job.step, job.key, job.inputs, record)
+    # Only now: a process that dies before would find neither the record nor its way back.
+    site.open_workspace().training_file(job.key).unlink(missing_ok=True)
     return record
 
 

@@ -43,6 +43,10 @@ class WatchedTraining:
 
         return passes
 
+    def resume(self, num_epochs: int) -> None:
+        """Count epochs that were done before an interruption."""
+        self._epoch += num_epochs
+
     def epoch_done(self, record: EpochRecord) -> None:
         """Tell the validation accuracy of a finished epoch from now on."""
         self._accuracy = record.validation_accuracy

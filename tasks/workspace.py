@@ -86,6 +86,20 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def training(self) -> Path:
+        """States of trainings that are under way or were interrupted, one file per job."""
+        return self.root / "training"
+
+    def training_file(self, key: str) -> Path:
+        """State of the training of the job ``key``; gone once its record is committed."""
+        return self.training / f"{key}.safetensors"
+
+    @property
+    def leases(self) -> Path:
+        """One file per process that works on this workspace, or has died in it."""
+        return self.root / "leases"
+
+    @property
     def locks(self) -> Path:
         """Lock files."""
         return self.root / "locks"

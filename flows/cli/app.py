@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import doctor, files, pages, registry, runs, steps, study
+from flows.cli import doctor, files, pages, reap, registry, runs, steps, study
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -43,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": files.inspect,
     "ui": pages.ui,
     "doctor": doctor.doctor,
+    "reap": reap.reap,
 }
 
 for _name, _function in _COMMANDS.items():

@@ -21,6 +21,7 @@ from mixmatch.errors import ConfigError, ServiceError
 from tasks.quiet import offline_environment
 
 if TYPE_CHECKING:
+    from tasks.leases import Lease
     from tasks.site import Site
 
 _HOST = "127.0.0.1"
@@ -43,10 +44,15 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
     site = open_site(workspace)
 
     from flows.server import begin_server  # noqa: PLC0415  next to its user
+    from tasks.leases import held  # noqa: PLC0415  slow to load
 
     typer.echo("Starting the pages; this takes some seconds.", err=True)
-    prefect = begin_server(site.open_workspace())
-    with _ctrl_c_on_sigterm(), prefect as server, mlflow_pages(site, port) as address:
+    with (
+        _ctrl_c_on_sigterm(),
+        held(site.open_workspace()) as lease,
+        begin_server(site.open_workspace()) as server,
+        mlflow_pages(site, port, lease) as address,
+    ):
         prefect_address = server.wait().removesuffix("/api")
         typer.echo(f"MLflow:  {address}")
         typer.echo(f"Prefect: {prefect_address}")
@@ -55,7 +61,7 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
 
 
 @contextmanager
-def mlflow_pages(site: "Site", port: int | None) -> Iterator[str]:
+def mlflow_pages(site: "Site", port: int | None, lease: "Lease | None" = None) -> Iterator[str]:
     """Serve MLflow's pages over a workspace inside the block; yields their address.
 
     Raises:
@@ -85,6 +91,8 @@ def mlflow_pages(site: "Site", port: int | None) -> Iterator[str]:
             },
             start_new_session=True,  # a group of its own, so that its children end with it
         )
+    if lease is not None:
+        lease.adopt(process.pid)  # if this process is killed, its pages end with the next reap
     try:
         _wait_for_health(process, chosen, log)
         yield f"http://{_HOST}:{chosen}"

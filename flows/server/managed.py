@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from flows.server.liveness import claim, is_claimed
 from flows.server.process import (
+    end_forgotten,
     forget,
     last_log_line,
     log_file,
@@ -100,6 +101,21 @@ def server_url(workspace: Workspace) -> str | None:
     """Return the address of the workspace's own server if one is up; starts nothing."""
     found = remembered(workspace)
     return found.url if found and found.is_alive() and found.is_healthy() else None
+
+
+def end_orphans(workspace: Workspace) -> tuple[int, ...]:
+    """End the servers of ``workspace`` that nobody holds; return their ports.
+
+    That is the remembered one without living holders, and one whose starter was killed before it
+    could write down what it had started.
+    """
+    with _lock(workspace):
+        known = remembered(workspace)
+        is_held = any(_living_holders(workspace.prefect / "holders"))
+        ended = end_forgotten(workspace, kept=known.lock if known and is_held else None)
+        if known is not None and not is_held:
+            forget(workspace)
+    return ended
 
 
 def _living_holders(folder: Path) -> Iterator[Path]:

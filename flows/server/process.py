@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
 from flows.server.liveness import claim, is_claimed
 from tasks.quiet import offline_environment
 from tasks.workspace import Workspace
@@ -97,12 +99,11 @@ def start(workspace: Workspace) -> ServerProcess:
     log.parent.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     lock = home / f"server-{port}.lock"
-    address = ("--host", HOST, "--port", str(port))
     descriptor = claim(lock)
     try:
         with log.open("wb") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start", *address],
+                [sys.executable, *_arguments(port)],
                 cwd=home,  # Prefect would read settings from files in the working directory
                 env=_environment(home, port),
                 stdin=subprocess.DEVNULL,
@@ -132,6 +133,24 @@ def forget(workspace: Workspace) -> None:
     _state_file(workspace.prefect).unlink(missing_ok=True)
 
 
+def end_forgotten(workspace: Workspace, *, kept: str | None) -> tuple[int, ...]:
+    """End every server of ``workspace`` but that of the lock ``kept``; return their ports.
+
+    They are known by the locks that they hold; the caller holds the workspace's server lock.
+    """
+    ended = []
+    for lock in sorted(workspace.prefect.glob("server-*.lock")):
+        if str(lock) == kept:
+            continue
+        port = int(lock.stem.removeprefix("server-"))
+        for pid in _pids_of(port) if is_claimed(lock) else ():
+            ServerProcess(pid, port, 0.0, str(lock)).end()
+            ended.append(port)
+        if not is_claimed(lock):
+            lock.unlink(missing_ok=True)
+    return tuple(ended)
+
+
 def last_log_line(workspace: Workspace) -> str:
     """Return the last line of the server's log that says anything; empty if there is none."""
     try:
@@ -151,6 +170,23 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),  # its pages look for the API there
     }
+
+
+def _arguments(port: int) -> tuple[str, ...]:
+    """Return the command of a server, by which a forgotten one is found again."""
+    address = ("--host", HOST, "--port", str(port))
+    return ("-m", "prefect", "server", "start", *address)
+
+
+def _pids_of(port: int) -> list[int]:
+    """Return the servers that were started for ``port`` and lead a process group."""
+    wanted = list(_arguments(port))
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if command[-len(wanted) :] == wanted and os.getpgid(process.pid) == process.pid:
+            found.append(process.pid)
+    return found
 
 
 def _remember(home: Path, server: ServerProcess) -> None:

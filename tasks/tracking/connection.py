@@ -92,6 +92,11 @@ def ensure_experiment(client: "MlflowClient", site: Site, name: str) -> str:
     return str(experiment.experiment_id)
 
 
+def is_shared(site: Site) -> bool:
+    """Say whether other machines may track in the same place."""
+    return _sqlite_file(tracking_uri(site)) is None
+
+
 @contextmanager
 def locked(site: Site, name: str) -> Iterator[None]:
     """Hold the workspace's lock ``name``; the system frees it when its holder dies."""

@@ -16,7 +16,7 @@ from tasks.tracking.repeatable import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
 MOST_ACCURATE = "most-accurate"
@@ -130,13 +130,7 @@ def _register(
 ) -> int:
     """Log the model and its int8 file, and create its version."""
     source_run = place.run.info.run_id
-    model = client.create_logged_model(
-        place.run.info.experiment_id,
-        name=place.name,
-        source_run_id=source_run,
-        tags=dict(tags),
-        model_type="pruned-classifier",
-    )
+    model = _logged_model(client, place, result, tags)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         packed = place.site.open_store().path(result.member.artifact)
@@ -152,6 +146,24 @@ def _register(
         tags={**tags, "model_id": model.model_id},
     )
     return int(version.version)
+
+
+def _logged_model(
+    client: "MlflowClient", place: _Place, result: Result, tags: Mapping[str, str]
+) -> "LoggedModel":
+    """Find the model that an interrupted call has logged for this result, or create it."""
+    experiment, source_run = place.run.info.experiment_id, place.run.info.run_id
+    wanted = f"tags.key = '{result.key}' and tags.digest = '{result.member.artifact.digest}'"
+    for model in client.search_logged_models([experiment], wanted):
+        if model.name == place.name and model.source_run_id == source_run:
+            return model
+    return client.create_logged_model(
+        experiment,
+        name=place.name,
+        source_run_id=source_run,
+        tags=dict(tags),
+        model_type="pruned-classifier",
+    )
 
 
 def _update(

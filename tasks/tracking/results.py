@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mixmatch.records import EpochRecord, LatencyRecord, Result, RivalResult
 from tasks.site import Site
+from tasks.tracking.abandoned import owner_tags
 from tasks.tracking.connection import connect, locked
 from tasks.tracking.deployment import int8_metrics, latency_metrics
 from tasks.tracking.repeatable import (
@@ -108,7 +109,7 @@ def _child(client: "MlflowClient", site: Site, run_id: str, *, key: str, name: s
     with locked(site, "mlflow-runs"):
         child = find_run(client, experiment, key, parent=run_id)
         if child is None:
-            tags = {KEY_TAG: key, PARENT_TAG: run_id}
+            tags = {KEY_TAG: key, PARENT_TAG: run_id, **owner_tags()}
             child = client.create_run(experiment, run_name=name, tags=tags)
     return child
 

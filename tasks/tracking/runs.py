@@ -11,6 +11,7 @@ from mixmatch.records import DataRecord, FamilyRecord, Record
 from tasks.run_file import effective_yaml
 from tasks.site import Site
 from tasks.summary import SPARSE
+from tasks.tracking.abandoned import owner_tags
 from tasks.tracking.connection import connect, ensure_experiment, locked
 from tasks.tracking.deployment import latency_metrics
 from tasks.tracking.repeatable import FINISHED, KEY_TAG, find_run, now_ms, put
@@ -62,11 +63,17 @@ def open_run(
         if run is not None and run.info.status == FINISHED:
             return OpenRun(run_id=run.info.run_id, already_finished=True)
         if run is None:
-            run = client.create_run(experiment, run_name=name, tags={KEY_TAG: key})
+            tags_now = {KEY_TAG: key, **owner_tags()}
+            run = client.create_run(experiment, run_name=name, tags=tags_now)
         else:
             client.update_run(run.info.run_id, status="RUNNING")
     run_id = run.info.run_id
-    put(client, run, params=flat_settings(config), tags={_OPENED_TAG: str(now_ms()), **tags})
+    put(
+        client,
+        run,
+        params=flat_settings(config),
+        tags={_OPENED_TAG: str(now_ms()), **owner_tags(), **tags},
+    )
     client.log_inputs(run_id, datasets=[_input_of(data)])
     client.log_text(run_id, effective_yaml(config), "run.yaml")
     return OpenRun(run_id=run_id, already_finished=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock, Timeout
 
 from mixmatch.errors import ServiceError, WorkspaceError
+from tasks.versioning.mending import mend
 from tasks.versioning.pointers import HISTORY
 from tasks.workspace import Workspace
 
@@ -81,6 +82,7 @@ def opened_repository(workspace: Workspace) -> Iterator["Repo"]:
             cache={"type": ["reflink", "hardlink", "copy"]},
             remote={REMOTE: {"url": str(workspace.dvc_remote)}},
         )
+    mend(workspace.dvc)
     with Repo(str(workspace.dvc)) as repo:
         yield repo
 

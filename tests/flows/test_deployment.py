@@ -136,7 +136,7 @@ def deployed(server_site, data):
         site = server_site.model_copy(
             update={"progress": str(server_site.open_workspace().runs / "progress")}
         )
-        session = Session(config, site, None, NullWatch())
+        session = Session(config, site, None, NullWatch(), None)
 
         @flow
         def parent():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from flows.server.managed import ServerHold, server_url
+from flows.server.managed import ServerHold, end_orphans, server_url
 from flows.server.process import remembered
 from mixmatch.errors import ServiceError
 
@@ -98,3 +98,34 @@ def test_a_server_that_does_not_start_is_reported_with_its_last_log_line(workspa
         hold.wait()
     hold.release()
     assert remembered(workspace) is None
+
+
+@pytest.fixture
+def orphan(workspace, stand_in):
+    """Return a server whose only holder was killed."""
+    hold = ServerHold(workspace)
+    hold.wait()
+    os.close(hold._descriptor)  # as the kernel does when the holder dies
+    server = remembered(workspace)
+    yield server
+    server.end()
+
+
+def test_a_server_that_nobody_holds_is_ended(workspace, orphan):
+    assert end_orphans(workspace) == (orphan.port,)
+    assert not orphan.is_alive()
+    assert remembered(workspace) is None
+
+
+def test_a_server_whose_starter_died_before_it_wrote_it_down_is_ended(workspace, orphan):
+    (workspace.prefect / "server.json").unlink()
+    assert end_orphans(workspace) == (orphan.port,)
+    assert not orphan.is_alive()
+
+
+def test_a_server_that_is_held_is_never_ended(workspace, stand_in):
+    hold = ServerHold(workspace)
+    url = hold.wait()
+    assert end_orphans(workspace) == ()
+    assert server_url(workspace) == url
+    hold.release()

@@ -1,0 +1,122 @@
+"""Prefect's flow runs, with their task runs, that a killed process left unfinished: to Crashed.
+
+A flow run of ours names its owner among its parameters, from its first moment, and shows its
+heartbeat as a label. Runs of anybody else, and those that are only scheduled, are left alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.context import FlowRunContext
+from prefect.states import Crashed
+
+from flows.settling import crash_tasks_of
+from mixmatch.records import Record
+from tasks.owners import Owner, age_s
+from tasks.tracking.repeatable import now_ms
+
+OWNER_PARAMETER = "owner"
+FLOWS = ("compress", "study", "fan-out")
+
+_BEAT_LABEL = "mixmatch.beat_ms"
+_PAGE = 200
+_UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+
+
+class CrashedRuns(Record):
+    """What was closed in the name of dead owners.
+
+    Attributes:
+        flow_runs: their names.
+        num_task_runs: of these flow runs.
+    """
+
+    flow_runs: tuple[str, ...]
+    num_task_runs: int
+
+
+def beat_of_this_run() -> Callable[[], None] | None:
+    """Return what gives a sign of life in the flow run that is running here; None outside one."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return None
+    flow_run_id: UUID = context.flow_run.id
+
+    def beat() -> None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(flow_run_id, {_BEAT_LABEL: now_ms()})
+
+    return beat
+
+
+def crash_abandoned(*, alone: bool) -> CrashedRuns:
+    """Set the flow runs of ours whose owner is dead to Crashed, and their task runs with them.
+
+    Args:
+        alone: whether nobody else can use the server; then a run that names no owner, as older
+            versions left them, is closed too.
+    """
+    with get_client(sync_client=True) as client:
+        under_way = _under_way(client)
+        beats = _beats(under_way)
+        dead = [run for run in under_way if _is_dead(run, beats, alone=alone)]
+        message = "Its process ended without telling how the flow went."
+        for run in dead:
+            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        num_task_runs = crash_tasks_of(client, [run.id for run in dead])
+    return CrashedRuns(flow_runs=tuple(run.name for run in dead), num_task_runs=num_task_runs)
+
+
+def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
+    """Return all of them at once: what is closed would shift the pages."""
+    named = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_UNDER_WAY)))
+    found: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            flow_filter=named,
+            flow_run_filter=FlowRunFilter(state=state),
+            limit=_PAGE,
+            offset=len(found),
+        )
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+def _is_dead(run: FlowRun, beats: Mapping[Owner, float], *, alone: bool) -> bool:
+    owner = _owner_of(run)
+    if owner is None:
+        return alone and run.deployment_id is None
+    return not owner.is_alive(beats[owner])
+
+
+def _owner_of(run: FlowRun) -> Owner | None:
+    return Owner.parse(run.parameters.get(OWNER_PARAMETER))
+
+
+def _beats(runs: Sequence[FlowRun]) -> dict[Owner, float]:
+    """Return by owner the seconds since its last sign of life in any of its runs."""
+    ages: dict[Owner, float] = {}
+    for run in runs:
+        owner = _owner_of(run)
+        if owner is not None:
+            ages[owner] = min(_beat_age_s(run), ages.get(owner, float("inf")))
+    return ages
+
+
+def _beat_age_s(run: FlowRun) -> float:
+    beat_ms = run.labels.get(_BEAT_LABEL)
+    if isinstance(beat_ms, int | float):
+        return age_s(beat_ms / 1000)
+    began = run.start_time or run.created
+    return age_s(began.timestamp()) if began else float("inf")
