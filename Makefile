@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check times lock clean help
+.PHONY: install demo test check times bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, types, layering"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
+	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
+	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -40,6 +42,12 @@ check: install
 
 times: install
 	$(BIN)/python benchmarks/command_times.py $(FASHION_MNIST)
+
+bench: install
+	$(BIN)/python -m benchmarks.bench
+
+bench-quick: install
+	$(BIN)/python -m benchmarks.bench --quick
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
