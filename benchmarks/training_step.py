@@ -18,7 +18,7 @@ from mixmatch.training import cross_entropy
 
 BATCH = 128
 SPARSITY = 0.8
-STEPS = 2  # in one timing
+STEPS = 1  # in one timing
 
 
 class Step:
