@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 FAULT_ROWS ?= build/faults.jsonl
 
-.PHONY: install demo test check times faults lock clean help
+.PHONY: install demo test check times faults bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
@@ -15,6 +15,8 @@ help:
 	@echo "make check    format, lint, types, layering"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
+	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
+	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -47,6 +49,12 @@ times: install
 faults: install
 	mkdir -p $(dir $(FAULT_ROWS))
 	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
+
+bench: install
+	$(BIN)/python -m benchmarks.bench
+
+bench-quick: install
+	$(BIN)/python -m benchmarks.bench --quick
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

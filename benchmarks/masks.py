@@ -1,25 +1,17 @@
 """Masks and global rankings beside what people would use instead, on the CPU.
 
-    python benchmarks/masks.py [--quick] [--repeats N]
-
 VGG-11 with 28.1M parameters, its weights as drawn and made-up gradients: time depends on neither.
-The ten strategies are those that its own ranges give. In every repeat all works run in turn; a
-ratio is taken within a repeat, and the table has the median over the repeats and the range. With
---quick, about ten seconds: a sixteenth of every layer and two repeats, to compare with the same
-only, as the goals are for the whole network.
+The ten strategies are those that its own ranges give.
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from benchmarks.ratios import Comparison
 from mixmatch.config import RangeSettings
 from mixmatch.layers import prunable_layers, weights_of
 from mixmatch.masks import global_num_pruned, keep_masks_of
@@ -28,7 +20,6 @@ from mixmatch.ranges import constrained_ranges
 from mixmatch.signals import Signals
 from mixmatch.strategies import METHOD_TEN, plan
 from mixmatch.vgg import vgg11_cifar
-from tasks.study.machine import Machine
 
 TARGETS = (0.7, 0.8, 0.9)
 QUICK_SHARE = 16
@@ -51,39 +42,6 @@ class Case:
     scores: Layers
     rankings: Sequence[Layers]
     num_pruned: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two ways to do one work.
-
-    Attributes:
-        work: what is done.
-        peer: what does it instead of us.
-        goal: the stated limit of the ratio.
-        ours: does the work.
-        theirs: does it as the peer.
-    """
-
-    work: str
-    peer: str
-    goal: str
-    ours: Callable[[], object]
-    theirs: Callable[[], object]
-
-
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(description="Masks and global rankings beside their peers.")
-    parser.add_argument("--quick", action="store_true", help="small layers, two repeats")
-    parser.add_argument("--repeats", type=int, help="how often all works run in turn")
-    arguments = parser.parse_args()
-    case = make_case(QUICK_SHARE if arguments.quick else 1)
-    print(conditions(case) + "\n")
-    print("| work | beside | ours, s | beside, s | beside / ours | goal |")
-    print("|---|---|---|---|---|---|")
-    for row in rows(comparisons(case), arguments.repeats or (2 if arguments.quick else 5)):
-        print(row)
 
 
 def make_case(share: int) -> Case:
@@ -121,35 +79,31 @@ def comparisons(case: Case) -> Sequence[Comparison]:
     def rankings() -> object:
         return [global_num_pruned(scores, TARGETS) for scores in case.rankings]
 
-    ten_masks, nine_rankings = "masks of ten strategies", "nine global rankings"
+    ten_masks, nine_rankings = "masks of ten strategies, VGG-11", "nine global rankings, VGG-11"
     return (
         Comparison(
+            "masks/l1_unstructured",
             ten_masks,
             "`torch.nn.utils.prune.l1_unstructured` per layer, ten times",
-            ">= 60",
+            60.0,
             masks,
             lambda: prune_by_torch(case),
         ),
         Comparison(
+            "masks/compare",
             ten_masks,
-            "one `abs` pass and ten compare passes of torch",
-            ">= 0.25",
+            "one `abs` pass and ten compare passes of torch (bandwidth)",
+            0.25,
             masks,
             lambda: compare_ten_times(case),
         ),
         Comparison(
+            "rankings/sort",
             nine_rankings,
             "nine `torch.sort` of the joined scores",
-            ">= 10",
+            10.0,
             rankings,
             lambda: [torch.sort(flat) for flat in nine_joined(case)],
-        ),
-        Comparison(
-            nine_rankings,
-            "nine `numpy.sort` of the joined scores (vector instructions)",
-            "-",
-            rankings,
-            lambda: [np.sort(flat.numpy()) for flat in nine_joined(case)],
         ),
     )
 
@@ -176,43 +130,3 @@ def nine_joined(case: Case) -> Iterator[Tensor]:
         flat = torch.cat(list(scores.values()))
         for _ in TARGETS:
             yield flat
-
-
-def rows(compared: Sequence[Comparison], num_repeats: int) -> Iterator[str]:
-    """Measure all in turn, ``num_repeats`` times after a first time for us, and yield the lines."""
-    seconds: list[list[tuple[float, float]]] = [[] for _ in compared]
-    for ours in {comparison.ours for comparison in compared}:
-        ours()
-    for _ in range(num_repeats):
-        for comparison, measured in zip(compared, seconds, strict=True):
-            measured.append((timed(comparison.ours), timed(comparison.theirs)))
-    for comparison, measured in zip(compared, seconds, strict=True):
-        ratios = [theirs / ours for ours, theirs in measured]
-        medians = [statistics.median(column) for column in zip(*measured, strict=True)]
-        yield (
-            f"| {comparison.work} | {comparison.peer} | {medians[0]:.3f} | {medians[1]:.3f} | "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) | "
-            f"{comparison.goal} |"
-        )
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return how long ``work`` takes, seconds, with the release of its result."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def conditions(case: Case) -> str:
-    """Say where and on what it was measured."""
-    machine = Machine.here()
-    num_weights = sum(x.numel() for x in case.weights.values())
-    return (
-        f"{machine.hardware}, {torch.get_num_threads()} threads; "
-        f"torch {machine.versions['torch']}, numpy {machine.versions['numpy']}. "
-        f"VGG-11, {num_weights / 1e6:.1f}M prunable weights."
-    )
-
-
-if __name__ == "__main__":
-    main()

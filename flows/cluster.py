@@ -51,6 +51,12 @@ def num_workers(engine: EngineSettings, num_jobs: int, *, accelerated: bool) -> 
     return max(1, min(wanted, num_jobs))
 
 
+def worker_environment(threads: int) -> dict[str, str]:
+    """Return the variables with which worker processes start: memory, threads per job."""
+    variables = {name: os.environ.get(name, value) for name, value in _MEMORY.items()}
+    return variables | {name: str(threads) for name in _THREAD_VARIABLES}
+
+
 @contextmanager
 def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[DaskTaskRunner]:
     """Yield a task runner that starts ``workers`` processes, of ``threads`` threads per job.
@@ -58,9 +64,7 @@ def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[DaskTaskR
     Inside the block Dask is set up for it: use it once, in there. Its temporary files go to
     ``scratch``.
     """
-    variables = {name: os.environ.get(name, value) for name, value in _MEMORY.items()}
-    variables |= {name: str(threads) for name in _THREAD_VARIABLES}
-    with changed_environment(variables), dask.config.set(_SETTINGS), _silent():
+    with changed_environment(worker_environment(threads)), dask.config.set(_SETTINGS), _silent():
         yield DaskTaskRunner(
             cluster_class=distributed.LocalCluster,
             cluster_kwargs={

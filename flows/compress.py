@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from flows.inputs import check_inputs, locate_inputs
+from flows.inputs import Inputs, check_inputs, locate_inputs
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from tasks.summary import RunSummary
 
 
-def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
+def compress(
+    config: RunConfig, site: Site, *, watch: Watch, through_flow: bool = False
+) -> "RunSummary":
     """Turn one trained network into a tracked, registered, versioned family.
+
+    A run that is finished already is answered from the store and MLflow; nothing is started then.
 
     Members that fail are named in the summary; the others are kept and published, and the flow's
     run ends as failed.
@@ -23,6 +27,8 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
         config: the run file.
         site: workspace and store.
         watch: is told what happens.
+        through_flow: whether a finished run goes through the flow all the same, which looks at
+            DVC's remote too and writes the report anew.
 
     Raises:
         InputError: what the run file names is missing or wrong.
@@ -32,10 +38,23 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
     started = time.monotonic()
     watch.on_stage("inputs", "data set, checkpoint, network")
     inputs = locate_inputs(config, site)
+    if not through_flow and (stored := _stored(config, site, inputs, watch)):
+        return _timed(stored, started)
     check_inputs(config, inputs, site)
     with services(site, watch, load="flows.family"):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
         summary = run_family_flow(config, site, inputs, watch)
+    return _timed(summary, started)
+
+
+def _stored(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary | None":
+    watch.on_stage("store", "what is there already")
+    from flows.stored import answer_from_store  # noqa: PLC0415  torch takes seconds to load
+
+    return answer_from_store(config, site, inputs)
+
+
+def _timed(summary: "RunSummary", started: float) -> "RunSummary":
     seconds = {**summary.seconds, "total": time.monotonic() - started}
     return summary.model_copy(update={"seconds": seconds})

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mixmatch.masks import global_num_pruned as global_num_pruned
     from mixmatch.masks import keep_mask as keep_mask
     from mixmatch.masks import keep_masks as keep_masks
+    from mixmatch.masks import keep_masks_of as keep_masks_of
     from mixmatch.models import build_model as build_model
     from mixmatch.observation import Observation as Observation
     from mixmatch.observation import observe as observe
@@ -109,6 +110,7 @@ _HOME = {
     "hypervolume": "statistics",
     "keep_mask": "masks",
     "keep_masks": "masks",
+    "keep_masks_of": "masks",
     "load_packed": "packed",
     "make_optimizer": "optimizers",
     "measure_signals": "signals",

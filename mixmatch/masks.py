@@ -12,7 +12,16 @@ from mixmatch.errors import SparsityError, TrainingError
 from mixmatch.layers import weight_of
 from mixmatch.ranges import num_to_prune
 from mixmatch.roles import PrunableLayer
-from mixmatch.selection import MOST_CUTS, Cut, Keys, find_cuts, find_levels, marks_above
+from mixmatch.selection import (
+    MOST_CUTS,
+    MOST_SCORES,
+    Cut,
+    Keys,
+    find_cuts,
+    find_levels,
+    lone_mask,
+    marks_above,
+)
 
 __all__ = [
     "MaskEnforcer",
@@ -147,15 +156,22 @@ def _keep_masks(scores: Tensor, num_pruned: Collection[int], what: str) -> dict[
     for count in num_pruned:
         if not 0 <= count <= num_weights:
             raise SparsityError("the share of weights to prune", count / num_weights)
-    parts = {what: scores}
-    keys = Keys.of(parts)
+    keys = Keys.of({what: scores})
     lowest = {count: min(count, num_weights - 1) for count in num_pruned}
-    found = find_cuts(parts, keys, (n for n in lowest.values() if n))
-    flat = scores.detach().flatten()
-    masks = {n: x.view(scores.shape) for n, x in _masks_at(flat, keys, found)}
+    found = _masks(scores.detach().flatten(), keys, {n for n in lowest.values() if n})
+    masks = {n: mask.view(scores.shape) for n, mask in found}
     if 0 in lowest.values():
         masks[0] = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
     return {count: masks[n] for count, n in lowest.items()}
+
+
+def _masks(flat: Tensor, keys: Keys, counts: Collection[int]) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of scores that go, and the mask; counts are neither 0 nor all."""
+    if len(counts) == 1 and len(flat) <= MOST_SCORES and flat.is_cpu:
+        (count,) = counts
+        yield count, lone_mask(flat, count)
+    else:
+        yield from _masks_at(flat, keys, find_cuts({"scores": flat}, keys, counts))
 
 
 def _masks_at(flat: Tensor, keys: Keys, cut_at: Mapping[int, Cut]) -> Iterator[tuple[int, Tensor]]:

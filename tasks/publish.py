@@ -33,6 +33,8 @@ from tasks.tracking import (
 )
 from tasks.versioning import version_files
 
+SETTINGS_TAG = "settings.digest"
+
 
 class Versioned(Record):
     """One folder under DVC.
@@ -46,14 +48,9 @@ class Versioned(Record):
     pointer: str
 
 
-def open_tracking(
-    config: RunConfig, data: DataRecord, base: BaseRecord, asked: Sequence[Asked], site: Site
-) -> str:
-    """Open or resume the parent run of this family in MLflow and return its identifier.
-
-    Two runs are the same when they have one name, one base, and ask for the same.
-    """
-    key = json_digest(
+def run_key(config: RunConfig, base: BaseRecord, asked: Sequence[Asked]) -> str:
+    """Return the SHA-256 by which the parent run of this family is found again in MLflow."""
+    return json_digest(
         {
             "name": config.run_name,
             "registered": config.registered_name if config.register_.enabled else None,
@@ -64,6 +61,16 @@ def open_tracking(
             "latency": config.latency,
         }
     )
+
+
+def open_tracking(
+    config: RunConfig, data: DataRecord, base: BaseRecord, asked: Sequence[Asked], site: Site
+) -> str:
+    """Open or resume the parent run of this family in MLflow and return its identifier.
+
+    Two runs are the same when they have one name, one base, and ask for the same.
+    """
+    key = run_key(config, base, asked)
     opened = open_run(
         site,
         name=f"{config.run_name}-{key[:8]}",
@@ -72,7 +79,7 @@ def open_tracking(
         data=data,
         tags={
             **_digests(data, base),
-            "settings.digest": settings_digest(config),
+            SETTINGS_TAG: settings_digest(config),
             **{f"execution.{k}": str(v) for k, v in asked[0].job.execution if k != "versions"},
             **{f"version.{k}": v for k, v in asked[0].job.execution.versions.items()},
         },
@@ -116,7 +123,7 @@ def register_results(
 def version_data(data: DataRecord, site: Site) -> Versioned:
     """Put the data set under DVC."""
     path = site.open_store().path(data.artifact)
-    return _versioned(site, f"data-{data.name}", {"dataset.safetensors": path})
+    return _versioned(site, data_folder(data), {"dataset.safetensors": path})
 
 
 def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versioned:
@@ -131,7 +138,7 @@ def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versi
     with store.scratch() as folder:
         figures = folder / "family.json"
         figures.write_text(json.dumps(_figures(family), indent=1, sort_keys=True))
-        return _versioned(site, f"family-{config.run_name}", {**files, "family.json": figures})
+        return _versioned(site, family_folder(config), {**files, "family.json": figures})
 
 
 def write_run_report(
@@ -153,7 +160,7 @@ def write_run_report(
         versions: registered version by result key.
         references: test accuracies to draw as lines, by name, fractions.
     """
-    out = site.open_workspace().runs / run_id / "report.html"
+    out = report_place(run_id, site)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_report(family, plan, out, versions=versions, references=references)
     return out
@@ -173,9 +180,29 @@ def close_tracking(
         family=family,
         report=report,
         pointers={name: Path(x.pointer) for name, x in versioned.items()},
-        tags={f"dvc.{name}.md5": x.md5 for name, x in versioned.items()},
+        tags={md5_tag(name): x.md5 for name, x in versioned.items()},
         failed=bool(family.failed),
     )
+
+
+def data_folder(data: DataRecord) -> str:
+    """Name the data set's folder under DVC."""
+    return f"data-{data.name}"
+
+
+def family_folder(config: RunConfig) -> str:
+    """Name the family's folder under DVC."""
+    return f"family-{config.run_name}"
+
+
+def report_place(run_id: str, site: Site) -> Path:
+    """Return where the report of a run lies."""
+    return site.open_workspace().runs / run_id / "report.html"
+
+
+def md5_tag(name: str) -> str:
+    """Name the parent run's tag with DVC's hash of ``data`` or ``family``."""
+    return f"dvc.{name}.md5"
 
 
 def _versioned(site: Site, name: str, files: Mapping[str, Path]) -> Versioned:

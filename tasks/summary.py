@@ -153,6 +153,7 @@ class RunSummary(Record):
         compare: one per finished rival, in the order asked; empty if none was asked for.
         warnings: sentences about what is missing though nothing has failed.
         latency: how long base and members take here; None where it was not measured.
+        from_store: whether store and MLflow answered, so that no flow was run.
     """
 
     run_id: str
@@ -166,6 +167,7 @@ class RunSummary(Record):
     compare: tuple[RivalRow, ...] = ()
     warnings: tuple[str, ...] = ()
     latency: LatencySummary | None = None
+    from_store: bool = False
 
     @classmethod
     def of(

@@ -22,6 +22,8 @@ Begin with: mixmatch demo
 Exit code 0: done, 1: failed in its work, 2: wrong input.
 """
 
+_OBJECTS_PER_COLLECTION = 100_000
+
 app = typer.Typer(
     help=_HELP,
     no_args_is_help=True,
@@ -53,6 +55,9 @@ for _name, _function in _COMMANDS.items():
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     apply_offline_environment()
+    # Loading torch and MLflow makes millions of objects that stay: with Python's own threshold of
+    # 700 they are looked at again and again, for a third of the time of a short command.
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     signal.signal(signal.SIGTERM, _end)
     try:
         app(prog_name="mixmatch")

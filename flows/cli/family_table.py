@@ -159,9 +159,13 @@ def _places(summary: "RunSummary", registered_name: str) -> dict[str, str]:
         "MLflow run": summary.run_id,
         **(show if is_registered else {}),
         "Pages": f"mixmatch ui{workspace}",
-        "Cache": f"{summary.cache.hits} of {steps} steps were there already",
+        "Cache": f"{summary.cache.hits} of {steps} steps were there already{_unstarted(summary)}",
         "Time": f"{total:.1f} s" + (f" ({times})" if times else ""),
     }
+
+
+def _unstarted(summary: "RunSummary") -> str:
+    return "; nothing was computed or started" if summary.from_store else ""
 
 
 def _workspace_option(workspace: str) -> str:

@@ -34,6 +34,15 @@ AsJson = Annotated[
     typer.Option("--json", help="Print one line of JSON on stdout; text goes to stderr."),
 ]
 
+ThroughFlow = Annotated[
+    bool,
+    typer.Option(
+        "--through-flow",
+        help="Go through the flow even if the run is finished: DVC's remote is looked at, and the "
+        "report is written anew.",
+    ),
+]
+
 FiguresFolder = Annotated[
     Path | None,
     typer.Option(

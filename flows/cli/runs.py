@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.options import AsJson, FiguresFolder, Overrides, RunFile, WorkspaceFolder, load
+from flows.cli.options import (
+    AsJson,
+    FiguresFolder,
+    Overrides,
+    RunFile,
+    ThroughFlow,
+    WorkspaceFolder,
+    load,
+)
 
 if TYPE_CHECKING:
     from mixmatch.config import RunConfig
@@ -13,7 +21,10 @@ DEMO = Path(__file__).with_name("demo.yaml")
 
 
 def demo(
-    overrides: Overrides = None, workspace: WorkspaceFolder = None, as_json: AsJson = False
+    overrides: Overrides = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+    through_flow: ThroughFlow = False,
 ) -> None:
     """Compress the embedded example, offline, in minutes.
 
@@ -22,7 +33,7 @@ def demo(
     Example: mixmatch demo
     """
     config, site = load(DEMO, overrides, workspace)
-    _compress(config, site, as_json=as_json)
+    _compress(config, site, as_json=as_json, through_flow=through_flow)
 
 
 def run(
@@ -30,11 +41,14 @@ def run(
     overrides: Overrides = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
+    *,
     figures: FiguresFolder = None,
+    through_flow: ThroughFlow = False,
 ) -> None:
     """Compress a network into a tracked family of sparse ones.
 
-    The Pareto front is registered. What the workspace already holds is not computed again.
+    The Pareto front is registered. What the workspace already holds is not computed again; a
+    finished run is answered from the store, and nothing is started for it.
 
     Example: mixmatch run params.yaml --set fine_tune.max_epochs=2
     """
@@ -43,11 +57,16 @@ def run(
 
         check_figures_folder(figures)
     config, site = load(run_file, overrides, workspace)
-    _compress(config, site, as_json=as_json, figures=figures)
+    _compress(config, site, as_json=as_json, figures=figures, through_flow=through_flow)
 
 
 def _compress(
-    config: "RunConfig", site: "Site", *, as_json: bool, figures: Path | None = None
+    config: "RunConfig",
+    site: "Site",
+    *,
+    as_json: bool,
+    figures: Path | None = None,
+    through_flow: bool,
 ) -> None:
     from flows.cli.family_table import print_family  # noqa: PLC0415  needs rich
     from flows.cli.live import show_progress  # noqa: PLC0415  needs rich
@@ -59,7 +78,7 @@ def _compress(
         watch.on_stage("start", "loading")
         from flows.compress import compress  # noqa: PLC0415  Prefect takes seconds to load
 
-        summary = compress(config, site, watch=watch)
+        summary = compress(config, site, watch=watch, through_flow=through_flow)
     if figures is not None:
         write_figures(summary, figures)
     print_family(reader_console(as_json=as_json), summary, config.registered_name)

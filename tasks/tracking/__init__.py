@@ -11,13 +11,20 @@ from tasks.tracking.download import (
     download_weights,
     pinned_address,
 )
-from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
+from tasks.tracking.finished import FinishedRun, find_finished
+from tasks.tracking.registry import (
+    MOST_ACCURATE,
+    SMALLEST,
+    register_front,
+    standing_versions,
+)
 from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 
 __all__ = [
     "MOST_ACCURATE",
     "SMALLEST",
+    "FinishedRun",
     "ModelDetail",
     "ModelRow",
     "OpenRun",
@@ -27,6 +34,7 @@ __all__ = [
     "download_packed",
     "download_weights",
     "fail_run",
+    "find_finished",
     "list_models",
     "open_run",
     "pinned_address",
@@ -35,4 +43,5 @@ __all__ = [
     "record_rival",
     "register_front",
     "show_model",
+    "standing_versions",
 ]

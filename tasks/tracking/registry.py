@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mixmatch.records import LatencyRecord, ModelSpec, Result
 from tasks.site import Site
-from tasks.tracking.connection import connect, locked
+from tasks.tracking.connection import connect, connect_if_there, locked
 from tasks.tracking.deployment import INT8_DIGEST_TAG, deployment_tags, log_int8
 from tasks.tracking.model_folder import write_model_folder
 from tasks.tracking.repeatable import find_run
@@ -70,6 +70,36 @@ def register_front(
                 versions[result.key] = int(found.version)
         _point_aliases(client, registered_name, front, versions)
     return versions
+
+
+def standing_versions(
+    site: Site,
+    registered_name: str,
+    results: Sequence[Result],
+    latency: LatencyRecord | None = None,
+) -> dict[str, int] | None:
+    """Return what ``register_front`` would, or None if it would still have something to write.
+
+    Writes nothing.
+
+    Args:
+        site: where the registry is.
+        registered_name: of the model.
+        results: those on a front.
+        latency: what was measured; None: nothing.
+    """
+    client = connect_if_there(site)
+    if client is None:
+        return None
+    versions: dict[str, int] = {}
+    for result in results:
+        found = _version_of(client, registered_name, result)
+        if found is None or not deployment_tags(result, latency).items() <= found.tags.items():
+            return None
+        versions[result.key] = int(found.version)
+    now = client.get_registered_model(registered_name).aliases
+    pointed = {alias: int(version) for alias, version in now.items()}
+    return versions if _aliases(results, versions).items() <= pointed.items() else None
 
 
 def version_tags(result: Result) -> dict[str, str]:
@@ -181,13 +211,17 @@ def _update(
         client.set_model_version_tag(version.name, version.version, name, value)
 
 
+def _aliases(front: Sequence[Result], versions: Mapping[str, int]) -> dict[str, int]:
+    """Say which version each alias of a run belongs to."""
+    best = max(front, key=lambda x: (x.mean_validation, x.member.sparsity))
+    smallest = min(front, key=lambda x: (x.member.artifact.size_bytes, -x.mean_validation))
+    return {MOST_ACCURATE: versions[best.key], SMALLEST: versions[smallest.key]}
+
+
 def _point_aliases(
     client: "MlflowClient", name: str, front: Sequence[Result], versions: Mapping[str, int]
 ) -> None:
-    best = max(front, key=lambda x: (x.mean_validation, x.member.sparsity))
-    smallest = min(front, key=lambda x: (x.member.artifact.size_bytes, -x.mean_validation))
     now = client.get_registered_model(name).aliases
-    for alias, result in ((MOST_ACCURATE, best), (SMALLEST, smallest)):
-        version = versions[result.key]
+    for alias, version in _aliases(front, versions).items():
         if alias not in now or int(now[alias]) != version:
             client.set_registered_model_alias(name, alias, str(version))

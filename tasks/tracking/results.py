@@ -82,6 +82,12 @@ def record_rival(site: Site, run_id: str, rival: RivalResult, *, name: str) -> s
     )
 
 
+def result_tags(result: Result | RivalResult) -> dict[str, str]:
+    """Return what a finished child run says about its network, but for its key."""
+    rest = _standing_tags(result) if isinstance(result, Result) else {KIND_TAG: "rival"}
+    return {**_digests(result), **rest}
+
+
 def result_metrics(result: Result | RivalResult) -> dict[str, float]:
     """Return the final figures of a member; sparsities and accuracies are fractions."""
     member = result.member

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from mixmatch.errors import ConfigError
+from tasks.site import Site
 
 HISTORY = "pointers"
 
@@ -79,6 +80,14 @@ def current_md5(repository: Path, name: str) -> str | None:
     """Return the hash that the folder ``name`` was last versioned with, or None."""
     place = repository / f"{name}.dvc"
     return read_pointer(place).md5 if place.is_file() else None
+
+
+def current_version(site: Site, name: str) -> str | None:
+    """Return the hash of the workspace's current version of the folder ``name``, or None.
+
+    Reads the pointer file alone: that is quick, and says nothing about the remote.
+    """
+    return current_md5(site.open_workspace().dvc, name)
 
 
 def keep_pointer(repository: Path, name: str, md5: str) -> Path:

@@ -37,14 +37,14 @@ class Outcome:
 class Command:
     """A call of ``mixmatch run``, or of ``mixmatch study``, that is under way."""
 
-    def __init__(self, workspace, run_file, *overrides, results=None):
+    def __init__(self, workspace, run_file, *overrides, results=None, flags=()):
         self.workspace = workspace
         self._before = _prefect_ids(workspace)
         self._stderr = workspace.parent / "stderr.txt"
         options = [part for override in overrides for part in ("--set", override)]
         with self._stderr.open("w") as stderr:
             self.process = subprocess.Popen(
-                [str(_PROGRAM), *_name(run_file, results), "--json", *options],
+                [str(_PROGRAM), *_name(run_file, results), "--json", *flags, *options],
                 env=_environment(workspace),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -95,8 +95,8 @@ class Command:
             time.sleep(_POLL_S)
 
 
-def run_command(workspace, run_file, *overrides, results=None):
-    return Command(workspace, run_file, *overrides, results=results).outcome()
+def run_command(workspace, run_file, *overrides, results=None, flags=()):
+    return Command(workspace, run_file, *overrides, results=results, flags=flags).outcome()
 
 
 def _name(run_file, results):

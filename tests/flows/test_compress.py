@@ -7,12 +7,15 @@ import mlflow
 import numpy as np
 import pytest
 
+from flows.inputs import locate_inputs
+from flows.stored import answer_from_store
 from mixmatch.digests import file_digest
 from mixmatch.layers import prunable_layers, weights_of
 from mixmatch.packed import load_packed
 from mixmatch.records import Artifact, DataRecord, SensitivityRecord
 from mixmatch.strategies import METHOD_TEN
 from tasks.fetch import load_split
+from tasks.run_file import load_run_file
 from tasks.site import Site
 from tasks.tracking import connect
 from tasks.versioning import restore_files
@@ -58,7 +61,13 @@ def first(workspace, run_file):
 
 @pytest.fixture(scope="module")
 def repeated(first, workspace, run_file):
-    """The same command again."""
+    """The same command again, through the flow."""
+    return run_command(workspace, run_file, flags=["--through-flow"])
+
+
+@pytest.fixture(scope="module")
+def stored(repeated, workspace, run_file):
+    """The same command again, answered from the store."""
     return run_command(workspace, run_file)
 
 
@@ -67,7 +76,7 @@ def broken(repeated, workspace, run_file):
     """An instant family of two criteria; the scores vanish before one of them reads them."""
     command = Command(workspace, run_file, *INSTANT)
     command.await_stage("members")
-    (scores,) = stored(workspace, "sensitivity", SensitivityRecord)
+    (scores,) = records_of(workspace, "sensitivity", SensitivityRecord)
     Site.at(Workspace(workspace)).open_store().path(scores.artifact).unlink()
     return command.outcome()
 
@@ -102,7 +111,7 @@ def parent(first, client):
     return client.get_run(first.summary["run_id"])
 
 
-def stored(workspace, step, kind):
+def records_of(workspace, step, kind):
     """Return every record of a step in the workspace's store."""
     files = (workspace / "store" / "records" / step).glob("*.json")
     return [kind.model_validate(json.loads(file.read_text())["record"]) for file in files]
@@ -128,6 +137,45 @@ def on_a_front(row):
 
 def digests(outcome):
     return {key: row["digest"] for key, row in outcome.rows.items()}
+
+
+def test_a_finished_run_has_the_summary_that_the_flow_gives(repeated, stored):
+    own = {"seconds", "from_store"}
+    assert (repeated.summary["from_store"], stored.summary["from_store"]) == (False, True)
+    assert set(stored.summary["seconds"]) == {"store", "total"}
+    assert {k: v for k, v in stored.summary.items() if k not in own} == {
+        k: v for k, v in repeated.summary.items() if k not in own
+    }
+
+
+def test_a_finished_run_starts_no_server_and_writes_nothing(repeated, stored):
+    assert stored.exit_code == 0
+    assert (stored.flow_runs, stored.task_runs) == ([], [])
+    assert stored.num_tracked == repeated.num_tracked
+    assert "services:" not in stored.stderr
+
+
+@pytest.mark.parametrize("lost", ["report", "pointer", "alias", "setting"])
+def test_a_finished_run_of_which_something_is_gone_goes_through_the_flow(
+    stored, run_file, site, client, lost
+):
+    config, front = load_run_file(run_file), Path(stored.summary["report"])
+    assert answer_from_store(config, site, locate_inputs(config, site)) is not None
+    pointer = site.open_workspace().dvc / "family-tiny.dvc"
+    versions = client.get_registered_model("tiny").aliases
+    restored = {path: path.read_bytes() for path in (front, pointer)}
+    if lost == "alias":
+        client.delete_registered_model_alias("tiny", "smallest")
+    elif lost == "setting":
+        config = load_run_file(run_file, ["engine.workers=1"])
+    else:
+        (front if lost == "report" else pointer).unlink()
+    try:
+        assert answer_from_store(config, site, locate_inputs(config, site)) is None
+    finally:
+        client.set_registered_model_alias("tiny", "smallest", versions["smallest"])
+        for path, content in restored.items():
+            path.write_bytes(content)
 
 
 def test_the_command_ends_well(first):
@@ -241,7 +289,7 @@ def test_the_fronts_are_registered_with_their_aliases(first, client):
 
 
 def test_a_registered_version_classifies_as_the_table_says(first, client, site, workspace):
-    (data,) = stored(workspace, "fetch", DataRecord)
+    (data,) = records_of(workspace, "fetch", DataRecord)
     test = load_split(site.open_store().path(data.artifact), "test")
     version = client.get_model_version_by_alias("tiny", "most-accurate")
     row = first.rows[version.tags["strategy"], "magnitude"]

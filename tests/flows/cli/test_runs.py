@@ -13,9 +13,9 @@ def compressed(monkeypatch, run_summary):
     """Replace the flow, which takes minutes; returns the calls it got."""
     calls, flow = [], ModuleType("flows.compress")
 
-    def compress(config, site, *, watch):
+    def compress(config, site, *, watch, through_flow):
         watch.on_stage("base", "training")
-        calls.append((config, site))
+        calls.append((config, site, through_flow))
         return run_summary
 
     flow.compress = compress
@@ -26,7 +26,8 @@ def compressed(monkeypatch, run_summary):
 def test_run_hands_file_and_overrides_to_the_flow(mixmatch, compressed, run_file, tmp_path):
     result = mixmatch("run", run_file, "--set", "seed=3", "--workspace", tmp_path / "ws")
     assert result.exit_code == 0
-    ((config, site),) = compressed
+    ((config, site, through_flow),) = compressed
+    assert not through_flow
     assert (config.run_name, config.seed) == ("digits-resnet18", 3)
     assert site.workspace == str(tmp_path / "ws")
     assert site.store == str(tmp_path / "ws" / "store")
@@ -55,7 +56,9 @@ def test_failed_members_end_the_run_failed_after_the_table(
 ):
     failed = run_summary.model_copy(update={"failed": {"aggressive/product/0": "it diverged"}})
     monkeypatch.setattr(
-        sys.modules["flows.compress"], "compress", lambda config, site, *, watch: failed
+        sys.modules["flows.compress"],
+        "compress",
+        lambda config, site, *, watch, through_flow: failed,
     )
     result = mixmatch("run", run_file, "--json")
     assert result.exit_code == 1
@@ -63,6 +66,21 @@ def test_failed_members_end_the_run_failed_after_the_table(
     assert result.stderr.endswith(
         "1 of 3 results failed, the others are kept (aggressive/product/0: it diverged).\n"
     )
+
+
+def test_a_finished_run_may_be_sent_through_the_flow(mixmatch, compressed, run_file):
+    mixmatch("run", run_file, "--through-flow")
+    mixmatch("demo", "--through-flow")
+    assert [through_flow for _, _, through_flow in compressed] == [True, True]
+
+
+def test_the_table_says_that_nothing_was_started(
+    mixmatch, compressed, run_file, run_summary, monkeypatch
+):
+    stored = run_summary.model_copy(update={"from_store": True})
+    monkeypatch.setattr(sys.modules["flows.compress"], "compress", lambda *_, **__: stored)
+    shown = mixmatch("run", run_file).stdout
+    assert "steps were there already; nothing was computed or started\n" in shown
 
 
 def test_the_demo_needs_no_file(mixmatch, compressed):
