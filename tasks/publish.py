@@ -110,6 +110,7 @@ def register_results(
         results=front,
         extra_tags=_digests(data, family.base),
         latency=family.latency,
+        base=family.base,
     )
 
 
