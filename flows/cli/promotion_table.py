@@ -33,7 +33,7 @@ def _print_candidates(console: "Console", summary: "PromotionSummary") -> None:
     for name in ("version", "sparsity %", "valid. %", "test %", "MB"):
         table.add_column(name, justify="right")
     for name, demand in allowed.items():
-        table.add_column(f"{name}\n{demand}", justify="right", overflow="fold")
+        table.add_column(f"{name.replace('_', ' ')}\n{demand}", justify="right")
     for one in summary.candidates:
         chosen = one.version == summary.version and summary.outcome not in ("nothing", "refused")
         found = {gate.name: gate for gate in one.gates}

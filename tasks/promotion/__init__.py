@@ -8,9 +8,9 @@ from tasks.promotion.approval import approve
 from tasks.promotion.judges import Judges
 from tasks.promotion.person import check_person
 from tasks.promotion.policy_file import load_policy
-from tasks.promotion.promote import promote
-from tasks.promotion.rollback import rollback
-from tasks.promotion.settling import AliasState, alias_state, marked_digest
+from tasks.promotion.promoting import promote
+from tasks.promotion.returning import rollback
+from tasks.promotion.settling import AliasState, alias_state, marked_digest, settle
 from tasks.promotion.summary import PromotionSummary, Reevaluation
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "marked_digest",
     "promote",
     "rollback",
+    "settle",
 ]

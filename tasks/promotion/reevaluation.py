@@ -150,8 +150,8 @@ def _made(site: Site, name: str, facts: VersionFacts) -> _Made:
     inputs = next((x for store in stores if (x := _inputs(store, facts.key)) is not None), None)
     if inputs is None:
         raise ArtifactError(
-            f"To evaluate {which} again, the store {stores[-1].address} must hold the record of the "
-            f"job that made it, {facts.key}; run it again to compute it anew."
+            f"To evaluate {which} again, the store {stores[-1].address} must hold the record of "
+            f"the job that made it, {facts.key}; run it again to compute it anew."
         )
     execution = Execution.model_validate(inputs["execution"])
     _check_here(which, execution)
