@@ -23,7 +23,7 @@ CONFIG = {
     "model": {"architecture": "test_resnet", "train": {"epochs": 2}},
     "fine_tune": {"max_epochs": 0},
     "strategies": ["conservative", "aggressive"],
-    "engine": {"workers": 1},
+    "engine": {"workers": 1, "precision": "float32"},
     "quantize": "none",
     "latency": "none",
 }
