@@ -92,7 +92,9 @@ def approve(
     store: StorePlace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the request that a promotion left, because its policy demands a person.
+    """Answer the request that a promotion left.
+
+    It leaves one where its policy demands a person.
 
     Example: mixmatch approve digits-demo --by Ada --why "looked at the confusions"
     """
