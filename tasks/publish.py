@@ -117,6 +117,7 @@ def register_results(
         results=front,
         extra_tags=_digests(data, family.base),
         latency=family.latency,
+        base=family.base,
     )
 
 

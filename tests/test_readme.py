@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli import app
-from mixmatch.config import RunConfig, parse_run_config
+from mixmatch.config import RunConfig, parse_policy, parse_run_config
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -114,9 +114,18 @@ def named(row):
     return re.findall(r"`mixmatch (\w+)", row)
 
 
-@pytest.mark.parametrize("body", blocks("yaml"))
+# A policy has gates, and no data section.
+POLICIES = [body for body in blocks("yaml") if "data" not in yaml.safe_load(body)]
+
+
+@pytest.mark.parametrize("body", [x for x in blocks("yaml") if x not in POLICIES])
 def test_every_run_file_is_right(body):
     parse_run_config(yaml.safe_load(body), "README.md")
+
+
+@pytest.mark.parametrize("body", POLICIES)
+def test_every_policy_is_right(body):
+    parse_policy(yaml.safe_load(body), "README.md")
 
 
 def test_the_whole_run_file_shows_every_setting_at_its_default():

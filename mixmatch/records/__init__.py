@@ -13,6 +13,7 @@ from mixmatch.records.families import (
     RivalResult,
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
+from mixmatch.records.ledger import Candidate, Gate, LedgerEntry, VersionFacts
 from mixmatch.records.plans import (
     LayerRecord,
     ObservationRecord,
@@ -30,13 +31,16 @@ __all__ = [
     "Accuracy",
     "Artifact",
     "BaseRecord",
+    "Candidate",
     "DataRecord",
     "EpochRecord",
     "Execution",
     "FamilyRecord",
+    "Gate",
     "HostRecord",
     "LatencyRecord",
     "LayerRecord",
+    "LedgerEntry",
     "MemberRecord",
     "ModelSpec",
     "ObservationRecord",
@@ -52,4 +56,5 @@ __all__ = [
     "StrategyRecord",
     "TargetsRecord",
     "Timing",
+    "VersionFacts",
 ]

@@ -3,6 +3,7 @@
 MLflow is a view of what the store holds; every write can be repeated without a second entry.
 """
 
+from tasks.tracking.aliases import Aliases
 from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
 from tasks.tracking.connection import connect, prepare_tracking
 from tasks.tracking.download import (
@@ -11,6 +12,7 @@ from tasks.tracking.download import (
     download_weights,
     pinned_address,
 )
+from tasks.tracking.facts import version_facts
 from tasks.tracking.finished import FinishedRun, find_finished
 from tasks.tracking.registry import (
     MOST_ACCURATE,
@@ -24,6 +26,7 @@ from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 __all__ = [
     "MOST_ACCURATE",
     "SMALLEST",
+    "Aliases",
     "FinishedRun",
     "ModelDetail",
     "ModelRow",
@@ -44,4 +47,5 @@ __all__ = [
     "register_front",
     "show_model",
     "standing_versions",
+    "version_facts",
 ]

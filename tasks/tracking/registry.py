@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixmatch.records import LatencyRecord, ModelSpec, Result
+from mixmatch.records import BaseRecord, LatencyRecord, ModelSpec, Result
 from tasks.site import Site
 from tasks.tracking.connection import connect, connect_if_there, locked
-from tasks.tracking.deployment import INT8_DIGEST_TAG, deployment_tags, log_int8
+from tasks.tracking.deployment import (
+    INT8_DIGEST_TAG,
+    deployment_tags,
+    drop_tags,
+    log_int8,
+)
 from tasks.tracking.model_folder import write_model_folder
 from tasks.tracking.repeatable import find_run
 
@@ -32,6 +37,7 @@ def register_front(
     results: Sequence[Result],
     extra_tags: Mapping[str, str],
     latency: LatencyRecord | None = None,
+    base: BaseRecord | None = None,
 ) -> dict[str, int]:
     """Register every result on a front once, and point the aliases at the best of them.
 
@@ -47,6 +53,7 @@ def register_front(
         results: members of one family; those off both fronts are passed over.
         extra_tags: set on new versions, for example the digests of data set and base.
         latency: what was measured; None: nothing.
+        base: the network they come from, for what each has lost; None: versions do not say it.
 
     Returns:
         The version of each result on a front, by the result's key.
@@ -59,7 +66,8 @@ def register_front(
         _ensure_registered(client, registered_name)
         versions: dict[str, int] = {}
         for result in front:
-            deployed = deployment_tags(result, latency)
+            lost = {} if base is None else drop_tags(result, base)
+            deployed = {**deployment_tags(result, latency), **lost}
             found = _version_of(client, registered_name, result)
             if found is None:
                 tags = {**version_tags(result), **deployed, **extra_tags}

@@ -208,3 +208,27 @@ def test_the_files_go_where_the_log_model_says(client, register, accurate):
     assert version.source == model.artifact_location
     assert str(model.status) == "READY"
     assert model.tags["digest"] == accurate.member.artifact.digest
+
+
+def test_a_version_says_what_it_lost_against_its_base(
+    client, site, parent_run, spec, accurate, make_family
+):
+    # Eight images; the base gets all right, the network misses one: 0xff and 0x7f as bits.
+    def accuracy(num_correct, bits):
+        values = {"num_correct": num_correct, "num_images": 8, "correct_bits": bits}
+        return accurate.member.validation.model_copy(update={**values, "value": num_correct / 8})
+
+    base = make_family().base.model_copy(update={"validation": accuracy(8, "/w==")})
+    member = accurate.member.model_copy(update={"validation": accuracy(7, "fw==")})
+    register_front(
+        site,
+        parent_run,
+        registered_name="shapes",
+        spec=spec,
+        results=[accurate.model_copy(update={"member": member})],
+        extra_tags={},
+        base=base,
+    )
+    tags = client.get_model_version("shapes", "1").tags
+    # The bootstrap draws 0 to 3 of the missed image into eight in all but 2.5 %.
+    assert (tags["drop.mean"], tags["drop.high"]) == ("0.125", "0.375")

@@ -1,0 +1,88 @@
+"""What a schedule runs each night: compress, audit what came out, promote by policy.
+
+``nightly_flow`` is an entry point for schedules: its parameters are plain JSON.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from prefect import flow
+
+from flows.family import run_family_flow
+from flows.inputs import check_inputs, locate_inputs
+from flows.judges import judges
+from flows.promotion import refuse_nothing
+from flows.steps import as_effect
+from flows.watch import NullWatch
+from mixmatch.config import parse_policy, parse_run_config
+from tasks import promotion
+from tasks.promotion import Judges, check_person
+from tasks.site import Site
+from tasks.tracking import prepare_tracking
+from tasks.workspace import Workspace
+
+
+@flow(name="nightly", retries=0)
+def nightly_flow(
+    config: dict[str, object],
+    policy: dict[str, object],
+    workspace: str,
+    *,
+    by: str | None = None,
+) -> dict[str, object]:
+    """Compress a network, audit the versions that came out, and promote the best that passes.
+
+    Every version of the model is a candidate, not only those of this night.
+
+    Args:
+        config: settings as in a run file; it must register.
+        policy: settings as in a policy file.
+        workspace: folder.
+        by: who asks; None: the user of the process.
+
+    Returns:
+        The summaries of the run and of the promotion as plain JSON, and the verdicts by version.
+
+    Raises:
+        FamilyError: members of the family failed; nothing is promoted then.
+        PromotionError: no version passes, or somebody else was faster.
+    """
+    run, gates = parse_run_config(config, "config"), parse_policy(policy, "policy")
+    who = check_person(by)
+    site = Site.at(Workspace.open(Path(workspace)), run.store)
+    prepare_tracking(site)
+    inputs = locate_inputs(run, site)
+    check_inputs(run, inputs, site)
+    family = run_family_flow(run, site, inputs, NullWatch())
+    versions = sorted({x.model_version for x in family.results if x.model_version is not None})
+    references = [f"{run.registered_name}/{version}" for version in versions]
+    verdicts = as_effect(audit_versions)(site, references)
+    summary = as_effect(promotion.promote)(
+        site, run.registered_name, gates, by=who, judges=_remembering(verdicts)
+    )
+    refuse_nothing(summary)
+    return {
+        "run": family.model_dump(mode="json"),
+        "verdicts": verdicts,
+        "promotion": summary.model_dump(mode="json"),
+    }
+
+
+def audit_versions(site: Site, references: Iterable[str]) -> dict[str, bool]:
+    """Audit versions, given as ``NAME/version``; empty where there is no audit."""
+    audit = judges().audit
+    return {} if audit is None else {one: audit(site, one) for one in references}
+
+
+def _remembering(verdicts: dict[str, bool]) -> Judges:
+    """Return the judges, of whom the audit need not look twice at one version."""
+    asked = judges()
+    audit = asked.audit
+    if audit is None:
+        return asked
+
+    def verdict_of(site: Site, reference: str) -> bool:
+        known = verdicts.get(reference)
+        return audit(site, reference) if known is None else known
+
+    return Judges(audit=verdict_of, signature=asked.signature)

@@ -1,0 +1,96 @@
+"""One night from the data set to the champion, then the command line in the same workspace."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows import nightly
+from tasks.ledger import read_ledger
+from tasks.promotion import Judges
+from tasks.site import Site
+from tasks.tracking import Aliases
+from tasks.workspace import Workspace
+
+pytestmark = pytest.mark.service
+
+CONFIG = {
+    "name": "tiny",
+    "data": {"name": "digits", "image_size": 16},
+    "model": {"architecture": "test_resnet", "train": {"epochs": 2}},
+    "fine_tune": {"max_epochs": 0},
+    "strategies": ["conservative", "aggressive"],
+    "engine": {"workers": 1, "precision": "float32"},
+    "quantize": "none",
+    "latency": "none",
+}
+POLICY = {"largest_drop": {"drop": 1.0}, "smallest_sparsity": 0.1}
+
+
+@pytest.fixture(scope="module")
+def night(server_site, tmp_path_factory):
+    """The flow's result, the versions that were audited, and the site."""
+    asked = []
+
+    def verdict_of(site, reference):
+        asked.append(reference)
+        return True
+
+    workspace = tmp_path_factory.mktemp("night") / "workspace"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "judges", lambda: Judges(audit=verdict_of))
+        found = nightly.nightly_flow(CONFIG, POLICY, str(workspace), by="the night")
+    return found, asked, Site.at(Workspace.open(workspace))
+
+
+def test_the_night_compresses_audits_and_promotes(night):
+    found, asked, site = night
+    versions = [row["model_version"] for row in found["run"]["results"]]
+    assert found["verdicts"] == {f"tiny/{version}": True for version in sorted(versions)}
+    assert asked == [*found["verdicts"]]  # once each, though the policy asks too
+    promoted = found["promotion"]
+    sizes = {row["bytes"]: row["model_version"] for row in found["run"]["results"]}
+    assert (promoted["outcome"], promoted["version"]) == ("promoted", sizes[min(sizes)])
+    assert Aliases(site, "tiny").version_of("champion") == promoted["version"]
+    (entry,) = read_ledger(site.open_store()).entries
+    assert (entry.who, entry.digest) == (
+        "the night",
+        promoted["candidates"][entry.version - 1]["digest"],
+    )
+
+
+def call(night, *arguments):
+    """Run the real command; return its exit code and both streams."""
+    site = night[2]
+    policy = Path(site.workspace).with_name("policy.yaml")
+    policy.write_text(yaml.safe_dump({**POLICY, "passes_audit": False}))
+    command = [str(Path(sys.executable).with_name("mixmatch")), *arguments]
+    command += ["--policy", str(policy)] if arguments[0] == "promote" else []
+    command += ["--workspace", site.workspace, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_line_promotes_what_the_run_registered(night):
+    code, stdout, stderr = call(night, "promote", "tiny", "--alias", "second", "--by", "ada")
+    assert code == 0, stderr
+    summary = json.loads(stdout)
+    again = summary["reevaluated"]
+    (row,) = [x for x in night[0]["run"]["results"] if x["model_version"] == summary["version"]]
+    assert (summary["outcome"], summary["alias"], summary["entry"]) == ("promoted", "second", 2)
+    assert (again["accuracy"], again["bytes"]) == (row["accuracy"], row["bytes"])
+    assert Aliases(night[2], "tiny").version_of("second") == summary["version"]
+    assert "tiny@second is version" in stderr
+    assert "all as recorded" in stderr
+
+
+def test_a_way_back_that_is_none_ends_with_one_sentence_and_exit_code_1(night):
+    code, stdout, stderr = call(night, "rollback", "tiny", "--why", "wrong at night", "--by", "ada")
+    assert (code, stdout) == (1, "")
+    assert stderr.splitlines() == [
+        "The alias champion of tiny must have had a holder before to be rolled back, and the "
+        f"ledger knows of only version {night[0]['promotion']['version']}."
+    ]
