@@ -22,7 +22,7 @@ from torchvision import transforms
 from benchmarks.authors_way import spec_of
 from benchmarks.ratios import Comparison
 from flows.cluster import worker_environment
-from mixmatch.execution import autocast_of, fast_training, resolve_execution
+from mixmatch.execution import autocast_of, fast_convolutions, resolve_execution
 from mixmatch.images import ImageSet, Preprocessing, shuffled_batches
 from mixmatch.layers import prunable_layers, weights_of
 from mixmatch.masks import MaskEnforcer, keep_masks
@@ -106,7 +106,7 @@ def work(architecture: str, seed: int, pipe: Connection) -> None:
     )
     optimizer = optimizer_for(model, "adam", learning_rate=1e-5, weight_decay=0.0)
     loss = cross_entropy(autocast_of(execution))
-    with fast_training(model, execution):
+    with fast_convolutions(model, execution):
         while pipe.recv():
             train_epoch(model, batches, optimizer, after_step=enforce, loss=loss)
             pipe.send(True)

@@ -9,7 +9,7 @@ from torch.nn.utils import prune
 
 from benchmarks.authors_way import spec_of
 from benchmarks.ratios import Comparison
-from mixmatch.execution import autocast_of, fast_training, resolve_execution
+from mixmatch.execution import autocast_of, fast_convolutions, resolve_execution
 from mixmatch.layers import prunable_layers, weights_of
 from mixmatch.masks import MaskEnforcer, apply_masks_, keep_masks
 from mixmatch.models import build_model
@@ -40,7 +40,7 @@ class Step:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         started = time.perf_counter()
-        with fast_training(self._model, self._execution):
+        with fast_convolutions(self._model, self._execution):
             for _ in range(STEPS):
                 self._optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(self._loss(self._model, self._images, self._labels))

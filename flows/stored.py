@@ -84,7 +84,7 @@ class _Finder:
         """
         found = self.store.find(job.step, job.key, kind)
         if found is None:
-            raise _NotStoredError(f"The store {self.store.root} lacks {job.step} {job.key}.")
+            raise _NotStoredError(f"The store {self.store.address} lacks {job.step} {job.key}.")
         return found
 
 

@@ -10,21 +10,21 @@ from torch import nn
 
 from mixmatch.digests import json_digest
 from mixmatch.errors import ArtifactError, ConfigError, PromotionError
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, computing, network_versions
+from mixmatch.execution import computing, network_versions
 from mixmatch.factories import Factory
-from mixmatch.images import ImageSet, ordered_batches
+from mixmatch.images import ImageSet
 from mixmatch.layers import prunable_layers
 from mixmatch.masks import count_nonzero
 from mixmatch.packed import PackedHeader, load_packed, read_header
 from mixmatch.records import Execution, ModelSpec, VersionFacts
+from mixmatch.s3_address import is_s3
 from tasks.factory import factory_of, is_factory
 from tasks.fetch import load_split
 from tasks.jobs import MemberJob
-from tasks.networks import EVALUATION_BATCH, preprocessing_of
+from tasks.networks import accuracy_of
 from tasks.promotion.summary import Reevaluation
 from tasks.site import Site
-from tasks.store import FolderStore, Store
+from tasks.store import Store, open_store
 from tasks.tracking import RegisteredFile, download_packed, show_model
 
 # What must come out again, to the last digit: a field of both records, and its name for people.
@@ -104,12 +104,8 @@ def _measured(
 
 def _accuracy(model: nn.Module, spec: ModelSpec, made: _Made, split: str) -> float:
     images, device = load_split(made.data, split), made.execution.device
-    batches = ordered_batches(
-        ImageSet(images.images.to(device), images.labels.to(device)),
-        preprocessing_of(spec),
-        EVALUATION_BATCH,
-    )
-    return evaluate(model, batches, autocast=autocast_of(made.execution)).value
+    there = ImageSet(images.images.to(device), images.labels.to(device))
+    return accuracy_of(model, there, spec, made.execution).value
 
 
 def _compare(name: str, facts: VersionFacts, found: Reevaluation, made: Execution) -> None:
@@ -183,4 +179,5 @@ def _stores(site: Site, name: str, version: int) -> Iterator[Store]:
     yield site.open_store()
     stated = show_model(site, f"{name}/{version}").settings.get("store", "null")
     if stated != "null":
-        yield FolderStore(Path(stated).expanduser().absolute())
+        place = stated if is_s3(stated) else str(Path(stated).expanduser().absolute())
+        yield open_store(place, site.open_workspace().cache)

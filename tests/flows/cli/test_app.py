@@ -8,7 +8,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
     *("demo", "run", "study", "plan", "fetch", "base"),
-    *("list", "show", "export", "inspect", "promote", "approve", "rollback", "ui", "doctor", "reap"),
+    *(
+        "list",
+        "show",
+        "export",
+        "inspect",
+        "promote",
+        "approve",
+        "rollback",
+        "ui",
+        "doctor",
+        "reap",
+    ),
 )
 SLOW = ("torch", "prefect", "mlflow", "dvc", "plotly", "sklearn", "numpy", "pydantic", "rich")
 

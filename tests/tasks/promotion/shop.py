@@ -6,9 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from mixmatch.config import FineTuneSettings, Policy, RunConfig
-from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, computing, network_versions
-from mixmatch.images import ordered_batches
+from mixmatch.execution import computing, network_versions
 from mixmatch.layers import prunable_layers
 from mixmatch.masks import count_nonzero, mask_digest
 from mixmatch.packed import save_packed
@@ -22,7 +20,7 @@ from mixmatch.records import (
     Result,
 )
 from tasks.jobs import MemberJob
-from tasks.networks import EVALUATION_BATCH, build_network, open_split, preprocessing_of
+from tasks.networks import accuracy_of, build_network, open_split
 from tasks.promotion import Judges, promote
 from tasks.site import Site
 from tasks.tracking import Aliases, open_run, record_result, register_front
@@ -126,7 +124,7 @@ class Shop:
             device="cpu",
             precision="float32",
             threads=1,
-            weight_gradient="native",
+            small_convolutions="native",
             versions=network_versions(),
         )
         return MemberJob(
@@ -172,8 +170,7 @@ class Shop:
 
     def _evaluate(self, model, job, split):
         images = open_split(self.store, job.data, split, "cpu")
-        batches = ordered_batches(images, preprocessing_of(SPEC), EVALUATION_BATCH)
-        return evaluate(model, batches, autocast=autocast_of(job.execution))
+        return accuracy_of(model, images, SPEC, job.execution)
 
     def _result(self, job, member):
         return Result(
