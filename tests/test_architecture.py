@@ -36,6 +36,9 @@ HOME = {
     "onnx": "tasks/onnx_files",
     "onnxruntime": "tasks/onnx_files",
     "onnxscript": "tasks/onnx_files",
+    "in_toto_attestation": "tasks/lineage",
+    "model_signing": "tasks/signing.py",
+    "openlineage": "tasks/open_lineage.py",
 }
 
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

@@ -13,6 +13,7 @@ from mixmatch.records.families import (
     RivalResult,
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
+from mixmatch.records.lineage import Builder, FlowTrace, Lineage, RunTrace, StepTrace
 from mixmatch.records.plans import (
     LayerRecord,
     ObservationRecord,
@@ -30,13 +31,16 @@ __all__ = [
     "Accuracy",
     "Artifact",
     "BaseRecord",
+    "Builder",
     "DataRecord",
     "EpochRecord",
     "Execution",
     "FamilyRecord",
+    "FlowTrace",
     "HostRecord",
     "LatencyRecord",
     "LayerRecord",
+    "Lineage",
     "MemberRecord",
     "ModelSpec",
     "ObservationRecord",
@@ -48,7 +52,9 @@ __all__ = [
     "RivalPlan",
     "RivalResult",
     "RivalsRecord",
+    "RunTrace",
     "SensitivityRecord",
+    "StepTrace",
     "StrategyRecord",
     "TargetsRecord",
     "Timing",
