@@ -16,7 +16,9 @@ MixMatchError
    |- ArtifactError       a stored artifact is missing or is not what its digest says
    |- TrainingError       a training diverged, or did not keep its zeros
    |- ServiceError        a server that the run needs did not start or did not answer
-   `- FamilyError         some members of the family failed; the others are kept
+   |- FamilyError         some members of the family failed; the others are kept
+   |- LedgerError         the promotion ledger is damaged, has gaps, or was changed
+   `- PromotionError      no version passes, or the alias moved while one was promoted
 """
 
 
@@ -101,3 +103,11 @@ class ServiceError(WorkError):
 
 class FamilyError(WorkError):
     """Some members of the family failed; those that finished are kept."""
+
+
+class LedgerError(WorkError):
+    """The promotion ledger is damaged, has gaps, or an entry was changed afterwards."""
+
+
+class PromotionError(WorkError):
+    """No version passes its policy, or the alias moved while one was promoted."""

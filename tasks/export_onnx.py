@@ -28,7 +28,7 @@ from tasks.onnx_files import (
     with_weights,
 )
 from tasks.site import Site
-from tasks.store import Store
+from tasks.store import FolderStore
 from tasks.tracking import RegisteredFile, show_model
 
 _MAX_CALIBRATION = 512
@@ -119,7 +119,7 @@ def _data_file(site: Site, registered: RegisteredFile) -> Path:
             "compared as ONNX with torch on its data; it has none."
         )
     for folder in _stores(site, detail.settings.get("store", "null")):
-        if found := Store(folder).find_file(digest):
+        if found := FolderStore(folder).find_file(digest):
             return found
     raise ArtifactError(
         f"To export {registered.name}, version {registered.version}, as ONNX, the store "

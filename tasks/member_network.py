@@ -52,7 +52,7 @@ def _load_member_(model: nn.Module, key: str, store: Store) -> None:
     record = store.find(MemberJob.step, key, MemberRecord)
     if record is None:
         raise ArtifactError(
-            f"The store {store.root} must hold the finished member {key} that this one starts "
+            f"The store {store.address} must hold the finished member {key} that this one starts "
             "from, found none; compute that one first."
         )
     state = read_packed(store.path(record.artifact)).state

@@ -10,7 +10,7 @@ from mixmatch.layers import normalization_layers, prunable_layers, weights_of, w
 from mixmatch.observation import Observation, observe, ranges_from
 from mixmatch.presets import preset_ranges
 from mixmatch.ranges import SparsityRange, constrained_ranges, stated_ranges
-from mixmatch.records import LayerRecord, ObservationRecord, PlanRecord
+from mixmatch.records import LayerRecord, ObservationRecord, PlanRecord, StrategyRecord
 from mixmatch.roles import LayerRole, PrunableLayer
 from mixmatch.strategies import plan
 from mixmatch.target_sparsity import plan_for
@@ -28,17 +28,25 @@ def compute(job: PlanJob, site: Site) -> PlanRecord:
     seen = _observations(job, store, model, layers)
     observed = ranges_from(layers, seen) if seen else {}
     ranges = _ranges(job.ranges, layers, observed)
-    planned = [plan(name, layers, ranges) for name in job.strategies]
-    planned += [plan_for(target, layers, ranges) for target in job.target_sparsity or ()]
+    planned = strategies_of(job, layers, ranges)
     return PlanRecord(
         layers=tuple(_layer_record(x, observed.get(x.name), ranges[x.name]) for x in layers),
-        strategies=tuple(planned),
+        strategies=planned,
         normalization_layers=normalization_layers(model),
         observations=tuple(
             ObservationRecord(baseline=x.baseline, target=x.target, num_pruned=dict(x.num_pruned))
             for x in seen
         ),
     )
+
+
+def strategies_of(
+    job: PlanJob, layers: Sequence[PrunableLayer], ranges: Mapping[str, SparsityRange]
+) -> tuple[StrategyRecord, ...]:
+    """Plan every strategy that ``job`` asks for, in its order, inside these ranges."""
+    planned = [plan(name, layers, ranges) for name in job.strategies]
+    planned += [plan_for(target, layers, ranges) for target in job.target_sparsity or ()]
+    return tuple(planned)
 
 
 def layers_of(model: nn.Module, roles: Mapping[str, str] | None) -> Sequence[PrunableLayer]:

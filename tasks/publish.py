@@ -150,6 +150,7 @@ def register_results(
         extra_tags=_digests(data, family.base),
         latency=family.latency,
         document=partial(documents_of, origin),
+        base=family.base,
     )
 
 

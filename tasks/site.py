@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import Record
-from tasks.store import Store
+from tasks.store import FolderStore, Store
 from tasks.workspace import Workspace, make_writable
 
 
@@ -47,4 +47,4 @@ class Site(Record):
 
     def open_store(self) -> Store:
         """Return the artifact store."""
-        return Store(Path(self.store))
+        return FolderStore(Path(self.store))

@@ -3,6 +3,7 @@
 from mixmatch.config.data import DataSettings
 from mixmatch.config.fine_tune import BudgetSettings, DistillSettings, FineTuneSettings
 from mixmatch.config.model import ModelSettings, TrainSettings
+from mixmatch.config.policy import LargestDrop, LargestLatency, Policy, parse_policy
 from mixmatch.config.ranges import ConstraintSettings, RangeSettings
 from mixmatch.config.run import EngineSettings, RegisterSettings, RunConfig, parse_run_config
 
@@ -13,10 +14,14 @@ __all__ = [
     "DistillSettings",
     "EngineSettings",
     "FineTuneSettings",
+    "LargestDrop",
+    "LargestLatency",
     "ModelSettings",
+    "Policy",
     "RangeSettings",
     "RegisterSettings",
     "RunConfig",
     "TrainSettings",
+    "parse_policy",
     "parse_run_config",
 ]

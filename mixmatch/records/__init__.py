@@ -13,6 +13,7 @@ from mixmatch.records.families import (
     RivalResult,
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
+from mixmatch.records.ledger import Candidate, Gate, LedgerEntry, VersionFacts
 from mixmatch.records.lineage import Builder, FlowTrace, Lineage, RunTrace, StepTrace
 from mixmatch.records.plans import (
     LayerRecord,
@@ -32,14 +33,17 @@ __all__ = [
     "Artifact",
     "BaseRecord",
     "Builder",
+    "Candidate",
     "DataRecord",
     "EpochRecord",
     "Execution",
     "FamilyRecord",
     "FlowTrace",
+    "Gate",
     "HostRecord",
     "LatencyRecord",
     "LayerRecord",
+    "LedgerEntry",
     "Lineage",
     "MemberRecord",
     "ModelSpec",
@@ -58,4 +62,5 @@ __all__ = [
     "StrategyRecord",
     "TargetsRecord",
     "Timing",
+    "VersionFacts",
 ]

@@ -77,7 +77,7 @@ def _envelope(store: Store, step: str, key: str) -> Envelope:
     found = store.envelope(step, key)
     if found is None:
         raise ArtifactError(
-            f"The store {store.root} must hold the record {key} of the step {step}, which a "
+            f"The store {store.address} must hold the record {key} of the step {step}, which a "
             "lineage names, found none; run again to compute it anew."
         )
     return found

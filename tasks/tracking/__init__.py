@@ -3,6 +3,7 @@
 MLflow is a view of what the store holds; every write can be repeated without a second entry.
 """
 
+from tasks.tracking.aliases import Aliases
 from tasks.tracking.browse import ModelDetail, ModelRow, list_models, show_model
 from tasks.tracking.connection import connect, prepare_tracking
 from tasks.tracking.download import (
@@ -11,6 +12,7 @@ from tasks.tracking.download import (
     download_weights,
     pinned_address,
 )
+from tasks.tracking.facts import version_facts
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
 from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
@@ -18,6 +20,7 @@ from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 __all__ = [
     "MOST_ACCURATE",
     "SMALLEST",
+    "Aliases",
     "ModelDetail",
     "ModelRow",
     "OpenRun",
@@ -35,4 +38,5 @@ __all__ = [
     "record_rival",
     "register_front",
     "show_model",
+    "version_facts",
 ]

@@ -102,11 +102,9 @@ def find_version(client: "MlflowClient", reference: str) -> "ModelVersion":
         RegistryError: there is no such model, alias or version; the message names those known.
     """
     name, alias, wanted = _split(reference)
-    models = {model.name: model for model in _registered(client)}
-    if name not in models:
-        raise RegistryError(_unknown_model(name, models))
-    versions = {int(x.version): x for x in _versions(client, name)}
-    aliases = {key: int(value) for key, value in models[name].aliases.items()}
+    model = require_model(client, name)
+    versions = {int(x.version): x for x in all_versions(client, name)}
+    aliases = {key: int(value) for key, value in model.aliases.items()}
     if alias is not None and alias not in aliases:
         raise RegistryError(f"The alias of {name} must be one of {sorted(aliases)}, got {alias!r}.")
     if not versions:
@@ -119,6 +117,18 @@ def find_version(client: "MlflowClient", reference: str) -> "ModelVersion":
         )
     # Searching leaves aliases out.
     return client.get_model_version(name, str(number))
+
+
+def require_model(client: "MlflowClient", name: str) -> "RegisteredModel":
+    """Return a registered model.
+
+    Raises:
+        RegistryError: there is none of this name; the message names those known.
+    """
+    models = {model.name: model for model in _registered(client)}
+    if name not in models:
+        raise RegistryError(_unknown_model(name, models))
+    return models[name]
 
 
 def _split(reference: str) -> tuple[str, str | None, int | None]:
@@ -141,7 +151,7 @@ def _unknown_model(name: str, known: Iterable[str]) -> str:
 
 
 def _row(client: "MlflowClient", model: "RegisteredModel") -> ModelRow:
-    numbers = [int(version.version) for version in _versions(client, model.name)]
+    numbers = [int(version.version) for version in all_versions(client, model.name)]
     return ModelRow(
         name=model.name,
         num_versions=len(numbers),
@@ -161,7 +171,8 @@ def _registered(client: "MlflowClient") -> "Iterator[RegisteredModel]":
             return
 
 
-def _versions(client: "MlflowClient", name: str) -> "Iterator[ModelVersion]":
+def all_versions(client: "MlflowClient", name: str) -> "Iterator[ModelVersion]":
+    """Yield every version of a model, without its aliases."""
     token = None
     while True:
         page = client.search_model_versions(f"name = '{name}'", page_token=token)

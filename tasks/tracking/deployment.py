@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixmatch.records import LatencyRecord, Result, Timing
+from mixmatch.records import BaseRecord, LatencyRecord, Result, Timing
 from tasks.site import Site
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 INT8_DIGEST_TAG = "int8.digest"
+LATENCY_TAG = "latency"
+DROP_MEAN_TAG = "drop.mean"
+DROP_HIGH_TAG = "drop.high"
 INT8_ARTIFACT = "int8/network.packed"  # of the member's run
 
 
@@ -60,8 +63,19 @@ def deployment_tags(result: Result, latency: LatencyRecord | None) -> dict[str, 
         medians.setdefault(timing.runtime, {})[str(timing.batch)] = timing.median_s
     if latency is not None and medians:
         where = {"processor": latency.host.processor, "threads": latency.threads}
-        tags["latency"] = json.dumps({**where, "median_s": medians})
+        tags[LATENCY_TAG] = json.dumps({**where, "median_s": medians})
     return tags
+
+
+def drop_tags(result: Result, base: BaseRecord) -> dict[str, str]:
+    """Return what a version says of its loss of validation accuracy against the base, fractions.
+
+    ``drop.high`` is the upper end of the paired 95 % interval.
+    """
+    from mixmatch.statistics import paired_loss  # noqa: PLC0415  scientific packages are slow
+
+    loss = paired_loss(base.validation, result.member.validation)
+    return {DROP_MEAN_TAG: str(loss.difference), DROP_HIGH_TAG: str(loss.high)}
 
 
 def log_int8(client: "MlflowClient", site: Site, run_id: str, result: Result) -> None:

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixmatch.records import LatencyRecord, ModelSpec, Result
+from mixmatch.records import BaseRecord, LatencyRecord, ModelSpec, Result
 from tasks.lineage import Documents, Tracked
 from tasks.site import Site
 from tasks.tracking.connection import connect, locked
-from tasks.tracking.deployment import INT8_DIGEST_TAG, deployment_tags, log_int8
+from tasks.tracking.deployment import (
+    INT8_DIGEST_TAG,
+    deployment_tags,
+    drop_tags,
+    log_int8,
+)
 from tasks.tracking.model_folder import write_model_folder
 from tasks.tracking.repeatable import find_run
 from tasks.tracking.results import result_metrics
@@ -38,6 +43,7 @@ def register_front(
     extra_tags: Mapping[str, str],
     latency: LatencyRecord | None = None,
     document: Document | None = None,
+    base: BaseRecord | None = None,
 ) -> dict[str, int]:
     """Register every result on a front once, and point the aliases at the best of them.
 
@@ -55,6 +61,7 @@ def register_front(
         latency: what was measured; None: nothing.
         document: writes what a new version carries beside its packed file; None: nothing. A version
             that is there keeps what it has.
+        base: the network they come from, for what each has lost; None: versions do not say it.
 
     Returns:
         The version of each result on a front, by the result's key.
@@ -67,7 +74,8 @@ def register_front(
         _ensure_registered(client, registered_name)
         versions: dict[str, int] = {}
         for result in front:
-            deployed = deployment_tags(result, latency)
+            lost = {} if base is None else drop_tags(result, base)
+            deployed = {**deployment_tags(result, latency), **lost}
             found = _version_of(client, registered_name, result)
             if found is None:
                 tags = {**version_tags(result), **extra_tags}

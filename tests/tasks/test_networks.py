@@ -9,7 +9,7 @@ from mixmatch.errors import ConfigError
 from mixmatch.records import ModelSpec
 from tasks.factory import code_digest
 from tasks.networks import build_network, open_network
-from tasks.store import Store
+from tasks.store import FolderStore
 
 SOURCE = """
 import torch
@@ -62,7 +62,7 @@ def test_what_a_module_draws_at_its_import_does_not_move_the_weights(spec):
 
 
 def test_a_users_own_network_opens_from_the_store(spec, tmp_path):
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     model = build_network(spec)
     with store.scratch() as folder:
         save_file(model.state_dict(), folder / "base")

@@ -4,7 +4,7 @@ import pytest
 
 from mixmatch.errors import ArtifactError
 from mixmatch.records import Artifact, SensitivityRecord
-from tasks.store import Store
+from tasks.store import FolderStore
 
 # SHA-256 of b"abc", from FIPS 180-4.
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -12,7 +12,7 @@ ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "store")
+    return FolderStore(tmp_path / "store")
 
 
 def put(store, content):

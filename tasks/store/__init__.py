@@ -1,0 +1,11 @@
+"""The content-addressed store: the one cache that decides what is already done.
+
+``objects/ab/abcd...`` holds files under the SHA-256 of their bytes, ``records/STEP/KEY.json`` the
+record of a step under the digest of its true inputs. A store is a folder or a bucket; to add a
+kind: a subclass of ``Store``, and its line in ``open_store``.
+"""
+
+from tasks.store.folder import FolderStore
+from tasks.store.store import Envelope, Store
+
+__all__ = ["Envelope", "FolderStore", "Store"]
