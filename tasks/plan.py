@@ -23,15 +23,18 @@ from tasks.store import Store
 def compute(job: PlanJob, site: Site) -> PlanRecord:
     """Find ranges and strategies."""
     store = site.open_store()
-    model = open_network(store, job.base, job.spec)
+    return make_plan(job, store, open_network(store, job.base, job.spec))
+
+
+def make_plan(job: PlanJob, store: Store, model: nn.Module) -> PlanRecord:
+    """Find ranges and strategies for ``model``, the base of ``job``; reads the scores."""
     layers = layers_of(model, job.roles)
     seen = _observations(job, store, model, layers)
     observed = ranges_from(layers, seen) if seen else {}
     ranges = _ranges(job.ranges, layers, observed)
-    planned = strategies_of(job, layers, ranges)
     return PlanRecord(
         layers=tuple(_layer_record(x, observed.get(x.name), ranges[x.name]) for x in layers),
-        strategies=planned,
+        strategies=strategies_of(job, layers, ranges),
         normalization_layers=normalization_layers(model),
         observations=tuple(
             ObservationRecord(baseline=x.baseline, target=x.target, num_pruned=dict(x.num_pruned))

@@ -38,8 +38,11 @@ def describe_builder() -> Builder:
 
 
 def commit_exists(commit: str) -> bool | None:
-    """Say whether this project's repository holds a commit; None where there is no repository."""
-    if not is_repository():
+    """Say whether this project's repository holds a commit; None where that cannot be known.
+
+    A shallow clone lacks what came before.
+    """
+    if not is_repository() or _git("rev-parse", "--is-shallow-repository") != "false":
         return None
     return _git("cat-file", "-t", commit) == "commit"
 
