@@ -40,7 +40,10 @@ def walk_method(walk: Walk, case: Case) -> None:
 
 def job_of(trace: StepTrace, kind: type[J]) -> J:
     """Return the job that a trace was made by, with the order of its patterns."""
-    inputs = {name: value for name, value in trace.inputs.items() if name not in _DERIVED}
+    # Inputs leave out what is None.
+    inputs: dict[str, object] = dict.fromkeys(kind.model_fields)
+    inputs = {name: None for name in inputs if kind.model_fields[name].is_required()}
+    inputs |= {name: value for name, value in trace.inputs.items() if name not in _DERIVED}
     for field, patterns in (("ranges", "layer_patterns"), ("roles", "role_patterns")):
         order, holder = trace.inputs.get(patterns), inputs.get(field)
         if not isinstance(order, list) or not isinstance(holder, dict):
