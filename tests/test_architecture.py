@@ -38,7 +38,6 @@ HOME = {
     "onnxscript": "tasks/onnx_files",
     "in_toto_attestation": "tasks/lineage",
     "model_signing": "tasks/signing.py",
-    "openlineage": "tasks/open_lineage.py",
 }
 
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

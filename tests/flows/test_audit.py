@@ -1,4 +1,4 @@
-"""A tiny family, audited untouched, and after one byte or field of each stored thing was changed."""
+"""A tiny family, audited untouched and after one byte or field of a stored thing was changed."""
 
 import json
 import sqlite3
@@ -223,9 +223,7 @@ def test_without_its_mlflow_run_the_lineage_file_is_enough(site, version, steps)
     assert {link.name for link in found.unchecked} == wanted
 
 
-def test_a_packed_file_on_disk_is_found_by_its_digest_and_a_stranger_is_not(
-    site, papers, tmp_path
-):
+def test_a_packed_file_on_disk_is_found_by_its_digest_and_a_stranger_is_not(site, papers, tmp_path):
     copy = tmp_path / "device.packed"
     copy.write_bytes((papers / "network.packed").read_bytes())
     assert audit_file(site, copy).ok
