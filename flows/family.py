@@ -8,6 +8,7 @@ from flows.budget import compute_within_budget
 from flows.deployment import deploy
 from flows.inputs import Inputs
 from flows.members import ComputedMembers, compute
+from flows.run_trace import flow_trace
 from flows.session import Session, run_flow
 from flows.stages import prepare
 from flows.steps import as_effect
@@ -17,6 +18,7 @@ from mixmatch.errors import FamilyError
 from mixmatch.records import FamilyRecord
 from tasks import publish
 from tasks.family import assemble
+from tasks.lineage import preparation_jobs, steps_of
 from tasks.members import (
     Asked,
     Member,
@@ -150,14 +152,20 @@ def _accuracies(lines: Sequence[Member], done: ComputedMembers) -> dict[str, flo
 def _publish(session: Session, prepared: Prepared, run_id: str, product: _Product) -> RunSummary:
     """Track, register, version, report; each finds out by itself what is there already."""
     config, site, family = session.config, session.site, product.family
-    session.watch.on_stage("register", "MLflow runs and model versions")
-    as_effect(publish.track_results)(family, run_id, site)
-    versions = as_effect(publish.register_results)(config, prepared.data, family, run_id, site)
     session.watch.on_stage("version", "data set and family under DVC")
+    jobs = preparation_jobs(config, prepared, session.inputs.checkpoint, site.open_store())
+    kept = steps_of(config, prepared, family, jobs, site.open_store())
     versioned = {
         "data": as_effect(publish.version_data)(prepared.data, site),
-        "family": as_effect(publish.version_family)(config, family, site),
+        "family": as_effect(publish.version_family)(config, family, site, kept),
     }
+    session.watch.on_stage("register", "MLflow runs and model versions")
+    as_effect(publish.track_results)(family, run_id, site)
+    dvc = {name: x.md5 for name, x in versioned.items()}  # lineages name them
+    background = publish.Background(jobs, flow_trace(), dvc)
+    versions = as_effect(publish.register_results)(
+        config, prepared.data, family, run_id, site, background=background
+    )
     session.watch.on_stage("report", "one page")
     report = as_effect(publish.write_run_report)(
         family, prepared.plan, run_id, site, versions=versions, references=product.references

@@ -10,6 +10,7 @@ MixMatchError
 |  |- ScoreError          a criterion gave scores that cannot be ranked
 |  |- PackedFormatError   a packed file is damaged, lies, or comes from a newer version
 |  |- RegistryError       a registered model, version or alias does not exist
+|  |- LineageError        a lineage is missing, damaged, or contradicts itself
 |  |- WorkspaceError      the workspace cannot be read or written
 |  `- StorageError        an object store refuses: no such bucket, no access, no credentials
 `- WorkError              the work itself failed (exit code 1)
@@ -75,6 +76,10 @@ class PackedFormatError(InputError):
 
 class RegistryError(InputError, LookupError):
     """A registered model, version or alias does not exist."""
+
+
+class LineageError(InputError):
+    """A lineage is missing, damaged, contradicts itself, or has no valid signature."""
 
 
 class WorkspaceError(InputError, OSError):

@@ -10,7 +10,7 @@ from mixmatch.layers import normalization_layers, prunable_layers, weights_of, w
 from mixmatch.observation import Observation, observe, ranges_from
 from mixmatch.presets import preset_ranges
 from mixmatch.ranges import SparsityRange, constrained_ranges, stated_ranges
-from mixmatch.records import LayerRecord, ObservationRecord, PlanRecord
+from mixmatch.records import LayerRecord, ObservationRecord, PlanRecord, StrategyRecord
 from mixmatch.roles import LayerRole, PrunableLayer
 from mixmatch.strategies import plan
 from mixmatch.target_sparsity import plan_for
@@ -23,22 +23,33 @@ from tasks.store import Store
 def compute(job: PlanJob, site: Site) -> PlanRecord:
     """Find ranges and strategies."""
     store = site.open_store()
-    model = open_network(store, job.base, job.spec)
+    return make_plan(job, store, open_network(store, job.base, job.spec))
+
+
+def make_plan(job: PlanJob, store: Store, model: nn.Module) -> PlanRecord:
+    """Find ranges and strategies for ``model``, the base of ``job``; reads the scores."""
     layers = layers_of(model, job.roles)
     seen = _observations(job, store, model, layers)
     observed = ranges_from(layers, seen) if seen else {}
     ranges = _ranges(job.ranges, layers, observed)
-    planned = [plan(name, layers, ranges) for name in job.strategies]
-    planned += [plan_for(target, layers, ranges) for target in job.target_sparsity or ()]
     return PlanRecord(
         layers=tuple(_layer_record(x, observed.get(x.name), ranges[x.name]) for x in layers),
-        strategies=tuple(planned),
+        strategies=strategies_of(job, layers, ranges),
         normalization_layers=normalization_layers(model),
         observations=tuple(
             ObservationRecord(baseline=x.baseline, target=x.target, num_pruned=dict(x.num_pruned))
             for x in seen
         ),
     )
+
+
+def strategies_of(
+    job: PlanJob, layers: Sequence[PrunableLayer], ranges: Mapping[str, SparsityRange]
+) -> tuple[StrategyRecord, ...]:
+    """Plan every strategy that ``job`` asks for, in its order, inside these ranges."""
+    planned = [plan(name, layers, ranges) for name in job.strategies]
+    planned += [plan_for(target, layers, ranges) for target in job.target_sparsity or ()]
+    return tuple(planned)
 
 
 def layers_of(model: nn.Module, roles: Mapping[str, str] | None) -> Sequence[PrunableLayer]:

@@ -5,6 +5,8 @@ Each of these can be repeated: what is there already is left as it is.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mixmatch.config import RunConfig
@@ -13,12 +15,16 @@ from mixmatch.records import (
     BaseRecord,
     DataRecord,
     FamilyRecord,
+    FlowTrace,
     PlanRecord,
     QuantizedRecord,
     Record,
 )
+from tasks.deployment import quantizations
 from tasks.family import registered
+from tasks.jobs import Job
 from tasks.labels import member_label, rival_label
+from tasks.lineage import Origin, StepKey, documents_of, kept_files
 from tasks.members import Asked
 from tasks.report import write_report
 from tasks.run_file import settings_digest
@@ -46,6 +52,21 @@ class Versioned(Record):
 
     md5: str
     pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the lineages of a family name besides its members.
+
+    Attributes:
+        preparation: jobs that precede every member, in their order.
+        flow: the run of the flow.
+        dvc: DVC's hash by name of what was versioned.
+    """
+
+    preparation: tuple[Job, ...]
+    flow: FlowTrace
+    dvc: Mapping[str, str]
 
 
 def run_key(config: RunConfig, base: BaseRecord, asked: Sequence[Asked]) -> str:
@@ -103,12 +124,30 @@ def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
 
 
 def register_results(
-    config: RunConfig, data: DataRecord, family: FamilyRecord, run_id: str, site: Site
+    config: RunConfig,
+    data: DataRecord,
+    family: FamilyRecord,
+    run_id: str,
+    site: Site,
+    *,
+    background: Background,
 ) -> dict[str, int]:
-    """Register both fronts, if the run file wants it; return the version by result key."""
+    """Register both fronts, if the run file wants it; return the version by result key.
+
+    Every new version carries its lineage and a model card.
+    """
     front = registered(family)
     if not config.register_.enabled or not front:
         return {}
+    origin = Origin(
+        config=config,
+        base=family.base,
+        preparation=background.preparation,
+        dvc=background.dvc,
+        flow=background.flow,
+        quantize={x.job.member.digest: x.job for x in quantizations(config, data, family)},
+        store=site.open_store(),
+    )
     return register_front(
         site,
         run_id,
@@ -117,6 +156,7 @@ def register_results(
         results=front,
         extra_tags=_digests(data, family.base),
         latency=family.latency,
+        document=partial(documents_of, origin),
         base=family.base,
     )
 
@@ -127,8 +167,17 @@ def version_data(data: DataRecord, site: Site) -> Versioned:
     return _versioned(site, data_folder(data), {"dataset.safetensors": path})
 
 
-def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versioned:
-    """Put base, members, their int8 files and all figures under DVC as one folder."""
+def version_family(
+    config: RunConfig, family: FamilyRecord, site: Site, kept: Sequence[StepKey] = ()
+) -> Versioned:
+    """Put base, members, their int8 files and all figures under DVC as one folder.
+
+    Args:
+        config: the run file.
+        family: the product of the run.
+        site: where the store is.
+        kept: steps whose records, and files that have no name here, lie below ``store/``.
+    """
     store = site.open_store()
     files = {"base.safetensors": store.path(family.base.artifact)}
     for result in family.results:
@@ -139,6 +188,8 @@ def version_family(config: RunConfig, family: FamilyRecord, site: Site) -> Versi
     with store.scratch() as folder:
         figures = folder / "family.json"
         figures.write_text(json.dumps(_figures(family), indent=1, sort_keys=True))
+        named = {path.name for path in files.values()}
+        files |= kept_files(store, kept, folder, without=named)
         return _versioned(site, family_folder(config), {**files, "family.json": figures})
 
 

@@ -38,6 +38,8 @@ HOME = {
     "onnx": "tasks/onnx_files",
     "onnxruntime": "tasks/onnx_files",
     "onnxscript": "tasks/onnx_files",
+    "in_toto_attestation": "tasks/lineage",
+    "model_signing": "tasks/signing.py",
 }
 
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import doctor, files, pages, promotion, reap, registry, runs, steps, study
+from flows.cli import audit, doctor, files, pages, promotion, reap, registry, runs, steps, study
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -46,6 +46,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "promote": promotion.promote,
     "approve": promotion.approve,
     "rollback": promotion.rollback,
+    "audit": audit.audit,
+    "restore": audit.restore,
     "ui": pages.ui,
     "doctor": doctor.doctor,
     "reap": reap.reap,

@@ -14,6 +14,7 @@ from mixmatch.records.families import (
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
 from mixmatch.records.ledger import Candidate, Gate, LedgerEntry, VersionFacts
+from mixmatch.records.lineage import Builder, FlowTrace, Lineage, RunTrace, StepTrace
 from mixmatch.records.plans import (
     LayerRecord,
     ObservationRecord,
@@ -31,16 +32,19 @@ __all__ = [
     "Accuracy",
     "Artifact",
     "BaseRecord",
+    "Builder",
     "Candidate",
     "DataRecord",
     "EpochRecord",
     "Execution",
     "FamilyRecord",
+    "FlowTrace",
     "Gate",
     "HostRecord",
     "LatencyRecord",
     "LayerRecord",
     "LedgerEntry",
+    "Lineage",
     "MemberRecord",
     "ModelSpec",
     "ObservationRecord",
@@ -52,7 +56,9 @@ __all__ = [
     "RivalPlan",
     "RivalResult",
     "RivalsRecord",
+    "RunTrace",
     "SensitivityRecord",
+    "StepTrace",
     "StrategyRecord",
     "TargetsRecord",
     "Timing",

@@ -29,12 +29,14 @@ class VersionEvidence(Record):
         version: its number.
         tags: of the version.
         run_id: the run that it names; None where it names none.
+        aliases: that point at it.
     """
 
     name: str
     version: int
     tags: dict[str, str]
     run_id: str | None
+    aliases: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -47,10 +49,12 @@ class RunEvidence(Record):
 
     Attributes:
         metrics: the last value of each.
+        params: of the run.
         tags: of the run.
     """
 
     metrics: dict[str, float]
+    params: dict[str, str]
     tags: dict[str, str]
 
 
@@ -72,6 +76,7 @@ def version_evidence(site: Site, reference: str) -> VersionEvidence:
         version=int(found.version),
         tags=dict(found.tags),
         run_id=found.run_id or None,
+        aliases=tuple(sorted(found.aliases)),
     )
 
 
@@ -90,9 +95,14 @@ def versions_named(site: Site, name: str) -> tuple[VersionEvidence, ...]:
     client = connect_if_there(site)
     if client is None:
         return ()
+    aliases = client.get_registered_model(name).aliases.items()  # searching leaves them out
     found = [
         VersionEvidence(
-            name=name, version=int(x.version), tags=dict(x.tags), run_id=x.run_id or None
+            name=name,
+            version=int(x.version),
+            tags=dict(x.tags),
+            run_id=x.run_id or None,
+            aliases=tuple(sorted(a for a, held in aliases if int(held) == int(x.version))),
         )
         for x in _pages(client, name)
     ]
@@ -114,7 +124,9 @@ def run_evidence(site: Site, run_id: str | None) -> RunEvidence | None:
         return None
     if run.info.lifecycle_stage == "deleted":
         return None
-    return RunEvidence(metrics=dict(run.data.metrics), tags=dict(run.data.tags))
+    return RunEvidence(
+        metrics=dict(run.data.metrics), params=dict(run.data.params), tags=dict(run.data.tags)
+    )
 
 
 @contextmanager

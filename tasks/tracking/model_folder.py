@@ -13,6 +13,7 @@ and in the same version; and packages beyond those of ``requirements.txt``.
 import ast
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,13 @@ _CODE_FOLDER = "code"
 _NEEDED = ("mixmatch", "mlflow", "torch", "timm", "numpy", "safetensors", "zstandard", "pydantic")
 
 
-def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: str) -> None:
+def write_model_folder(
+    folder: Path,
+    packed: Path,
+    spec: ModelSpec,
+    model_id: str,
+    beside: Mapping[str, bytes] | None = None,
+) -> None:
     """Write an MLflow model into ``folder``, which must not exist yet.
 
     The signature states the output only: MLflow would enforce one input type, and the model takes
@@ -46,6 +53,7 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
         packed: the network's packed file.
         spec: of that network.
         model_id: MLflow's identifier of the logged model that this becomes.
+        beside: content of further files by name, to lie beside the packed file.
 
     Raises:
         ConfigError: the source of the network's own factory is gone, or is another by now.
@@ -55,6 +63,8 @@ def write_model_folder(folder: Path, packed: Path, spec: ModelSpec, model_id: st
 
     (folder / _PACKED_FILE).parent.mkdir(parents=True)
     shutil.copyfile(packed, folder / _PACKED_FILE)
+    for name, content in (beside or {}).items():
+        (folder / _PACKED_FILE).with_name(name).write_bytes(content)
     shutil.copyfile(_CODE, folder / _CODE.name)
     artifacts = {PACKED_ARTIFACT: _PACKED_FILE, **_carried_code(folder, spec)}
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()))

@@ -2,12 +2,13 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixmatch.records import BaseRecord, LatencyRecord, ModelSpec, Result
+from tasks.lineage import Documents, Tracked
 from tasks.site import Site
 from tasks.tracking.connection import connect, connect_if_there, locked
 from tasks.tracking.deployment import (
@@ -18,6 +19,7 @@ from tasks.tracking.deployment import (
 )
 from tasks.tracking.model_folder import write_model_folder
 from tasks.tracking.repeatable import find_run
+from tasks.tracking.results import result_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_ACCURATE = "most-accurate"
 SMALLEST = "smallest"
+
+# Writes the lineage of a result that is about to get a version.
+Document = Callable[[Result, Tracked], Documents]
 
 
 def register_front(
@@ -37,6 +42,7 @@ def register_front(
     results: Sequence[Result],
     extra_tags: Mapping[str, str],
     latency: LatencyRecord | None = None,
+    document: Document | None = None,
     base: BaseRecord | None = None,
 ) -> dict[str, int]:
     """Register every result on a front once, and point the aliases at the best of them.
@@ -53,6 +59,8 @@ def register_front(
         results: members of one family; those off both fronts are passed over.
         extra_tags: set on new versions, for example the digests of data set and base.
         latency: what was measured; None: nothing.
+        document: writes what a new version carries beside its packed file; None: nothing. A version
+            that is there keeps what it has.
         base: the network they come from, for what each has lost; None: versions do not say it.
 
     Returns:
@@ -70,9 +78,13 @@ def register_front(
             deployed = {**deployment_tags(result, latency), **lost}
             found = _version_of(client, registered_name, result)
             if found is None:
-                tags = {**version_tags(result), **deployed, **extra_tags}
+                tags = {**version_tags(result), **extra_tags}
                 place = _Place(site, registered_name, _source_run(client, run_id, result))
-                versions[result.key] = _register(client, place, spec, result, tags)
+                documents = _documents(document, place, run_id, result, tags)
+                tags = {**tags, **deployed, **documents.tags}
+                versions[result.key] = _register(
+                    client, place, spec, result, tags=tags, beside=documents.files
+                )
             else:
                 _update(client, site, found, result, deployed)
                 versions[result.key] = int(found.version)
@@ -159,12 +171,30 @@ class _Place:
     run: "Run"
 
 
+def _documents(
+    document: Document | None, place: _Place, run_id: str, result: Result, tags: Mapping[str, str]
+) -> Documents:
+    """Write what lies beside the packed file; its tags are those that later runs never change."""
+    if document is None:
+        return Documents()
+    tracked = Tracked(
+        name=place.name,
+        run_id=run_id,
+        child_id=str(place.run.info.run_id),
+        figures=result_metrics(result),
+        tags=tags,
+    )
+    return document(result, tracked)
+
+
 def _register(
     client: "MlflowClient",
     place: _Place,
     spec: ModelSpec,
     result: Result,
+    *,
     tags: Mapping[str, str],
+    beside: Mapping[str, bytes],
 ) -> int:
     """Log the model and its int8 file, and create its version."""
     source_run = place.run.info.run_id
@@ -172,7 +202,7 @@ def _register(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         packed = place.site.open_store().path(result.member.artifact)
-        write_model_folder(folder, packed, spec, model.model_id)
+        write_model_folder(folder, packed, spec, model.model_id, beside)
         client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
     log_int8(client, place.site, source_run, result)

@@ -1,0 +1,241 @@
+"""A tiny family, audited untouched and after one byte or field of a stored thing was changed."""
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tasks.audit import audit_all, audit_file, audit_model, verdict_of
+from tasks.restore import restore_version
+from tasks.site import Site
+from tasks.tracking.evidence import version_evidence, version_files
+from tasks.workspace import Workspace
+from tests.flows.command import run_command
+
+pytestmark = pytest.mark.service
+
+RUN_FILE = """
+name: tiny
+data: {name: digits, image_size: 16}
+model: {architecture: test_resnet, train: {epochs: 1}}
+strategies: [conservative, aggressive]
+fine_tune: {max_epochs: 1}
+latency: none
+engine: {workers: 1, precision: float32}
+"""
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("audit") / "run.yaml"
+    file.write_text(RUN_FILE)
+    return file
+
+
+@pytest.fixture(scope="module")
+def site(run_file):
+    outcome = run_command(run_file.with_name("workspace"), run_file)
+    assert outcome.exit_code == 0
+    return Site.at(Workspace(run_file.with_name("workspace")))
+
+
+@pytest.fixture(scope="module")
+def version(site):
+    return version_evidence(site, "tiny@smallest")
+
+
+@pytest.fixture(scope="module")
+def papers(site, version):
+    with version_files(site, version.reference) as folder:
+        return folder
+
+
+@pytest.fixture(scope="module")
+def steps(papers):
+    statement = json.loads((papers / "lineage.json").read_text())
+    record = statement["predicate"]["buildDefinition"]["internalParameters"]["record"]
+    return {"record": record, **{trace["step"]: trace for trace in record["steps"]}}
+
+
+@contextmanager
+def changed(file, content):
+    """Have other bytes in a file for a while; DVC's are write-protected."""
+    before, mode = file.read_bytes(), file.stat().st_mode
+    file.chmod(0o644)
+    file.write_bytes(content)
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
+        file.chmod(mode)
+
+
+def flipped(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    return changed(file, bytes(content))
+
+
+@contextmanager
+def updated(site, table, column, value, where):
+    """Have another value in MLflow's database for a while."""
+    database = site.open_workspace().mlflow_database
+    with closing(sqlite3.connect(database)) as connection:
+        select = f"select rowid, {column} from {table} where {where}"
+        ((row, before),) = connection.execute(select).fetchall()
+        change = f"update {table} set {column} = ? where rowid = ?"
+        connection.execute(change, (value, row))
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.execute(change, (before, row))
+            connection.commit()
+
+
+def broken(site, version):
+    return [link.name for link in audit_model(site, version.reference).versions[0].failed]
+
+
+def test_untouched_versions_pass_and_nothing_is_left_out_but_the_signature(site):
+    audit = audit_all(site)
+    assert audit.ok
+    assert len(audit.versions) >= 1
+    for one in audit.versions:
+        assert [link.name for link in one.unchecked] == ["lineage/signature"]
+
+
+def test_the_promotion_gate_gets_its_answer(site, version):
+    assert verdict_of(site, version.reference)
+
+
+OBJECTS = {
+    "fetch/file": ("fetch", "artifact"),
+    "base/file": ("base", "artifact"),
+    "sensitivity/file": ("sensitivity", "artifact"),
+    "sensitivity/curvature": ("sensitivity", "curvature"),
+    "member/file": ("member", "artifact"),
+    "quantize/file": ("quantize", "artifact"),
+}
+
+
+@pytest.mark.parametrize("link", OBJECTS)
+def test_one_bit_of_a_stored_file_is_named(site, version, steps, link):
+    step, field = OBJECTS[link]
+    digest = steps[step]["record"][field]["digest"]
+    with flipped(site.open_workspace().store / "objects" / digest[:2] / digest):
+        assert broken(site, version) == [link]
+
+
+@pytest.mark.parametrize("step", ["fetch", "base", "sensitivity", "plan", "member", "quantize"])
+def test_one_field_of_a_stored_record_is_named(site, version, steps, step):
+    file = site.open_workspace().store / "records" / step / f"{steps[step]['key']}.json"
+    stored = json.loads(file.read_text())
+    stored["record"] |= {"num_images": 1} if step == "sensitivity" else {"forged": 1}
+    with changed(file, json.dumps(stored).encode()):
+        assert broken(site, version) == [f"{step}/record"]
+
+
+def test_one_bit_of_the_registered_file_is_named(site, version, papers):
+    with flipped(papers / "network.packed"):
+        assert broken(site, version) == ["registry/file"]
+
+
+def test_one_field_of_the_lineage_is_named(site, version, papers):
+    file = papers / "lineage.json"
+    text = file.read_text().replace('"seed": 0', '"seed": 1', 1)
+    with changed(file, text.encode()):
+        assert broken(site, version) == ["lineage"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "link"),
+    [
+        ("lineage.digest", "lineage"),
+        ("accuracy", "registry/tags"),
+        ("mask_digest", "registry/tags"),
+        ("digest", "registry/tags"),
+        ("int8.digest", "run/int8"),
+    ],
+)
+def test_a_changed_tag_of_the_version_is_named(site, version, tag, link):
+    where = f"name = 'tiny' and version = {version.version} and key = '{tag}'"
+    with updated(site, "model_version_tags", "value", "0.5", where):
+        assert broken(site, version) == [link]
+
+
+def test_a_changed_metric_is_named(site, version):
+    where = f"run_uuid = '{version.run_id}' and key = 'test_accuracy'"
+    with updated(site, "latest_metrics", "value", 0.999, where):
+        assert broken(site, version) == ["run/figures"]
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "link"),
+    [
+        ("params", "fine_tune.learning_rate", "run/settings"),
+        ("tags", "settings.digest", "run/settings"),
+        ("tags", "base.digest", "run/tags"),
+        ("tags", "dvc.data.md5", "run/tags"),
+    ],
+)
+def test_a_changed_field_of_the_flows_run_is_named(site, version, steps, table, key, link):
+    where = f"run_uuid = '{steps['record']['run']['mlflow_run']}' and key = '{key}'"
+    with updated(site, table, "value", "0.5", where):
+        assert broken(site, version) == [link]
+
+
+def remote_file(site, md5):
+    return site.open_workspace().dvc_remote / "files" / "md5" / md5[:2] / md5[2:]
+
+
+@pytest.mark.parametrize("folder", ["data", "family"])
+def test_a_changed_listing_in_the_dvc_remote_is_named(site, version, steps, folder):
+    with flipped(remote_file(site, steps["record"]["dvc"][folder])):
+        assert broken(site, version) == [f"dvc/{folder}"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "inside", "link"),
+    [
+        ("data", "dataset.safetensors", "fetch/remote"),
+        ("family", "base.safetensors", "base/remote"),
+    ],
+)
+def test_one_bit_of_a_file_in_the_dvc_remote_is_named(site, version, steps, folder, inside, link):
+    listing = json.loads(remote_file(site, steps["record"]["dvc"][folder]).read_text())
+    (md5,) = (x["md5"] for x in listing if x["relpath"] == inside)
+    with flipped(remote_file(site, md5)):
+        assert broken(site, version) == [link]
+
+
+def test_without_its_mlflow_run_the_lineage_file_is_enough(site, version, steps):
+    run = steps["record"]["run"]
+    ids = (run["mlflow_child"], run["mlflow_run"])
+    with (
+        updated(site, "runs", "lifecycle_stage", "deleted", f"run_uuid = '{ids[0]}'"),
+        updated(site, "runs", "lifecycle_stage", "deleted", f"run_uuid = '{ids[1]}'"),
+    ):
+        (found,) = audit_model(site, version.reference).versions
+    assert found.ok
+    wanted = {"lineage/signature", "run/figures", "run/settings", "run/tags", "run/int8"}
+    assert {link.name for link in found.unchecked} == wanted
+
+
+def test_a_packed_file_on_disk_is_found_by_its_digest_and_a_stranger_is_not(site, papers, tmp_path):
+    copy = tmp_path / "device.packed"
+    copy.write_bytes((papers / "network.packed").read_bytes())
+    assert audit_file(site, copy).ok
+    copy.write_bytes(b"something else")
+    (link,) = audit_file(site, copy).links
+    assert (link.name, link.ok) == ("registry/file", False)
+
+
+def test_a_restored_version_is_a_complete_cache_hit(site, version, tmp_path):
+    restored = restore_version(site, version.reference, tmp_path / "back")
+    again = run_command(Workspace(tmp_path / "back" / ".mixmatch").root, tmp_path / "back/run.yaml")
+    assert restored.num_records > 5
+    assert again.summary["cache"]["misses"] == 0
+    digests = {row["digest"] for row in again.summary["results"]}
+    assert version.tags["digest"] in digests
