@@ -17,11 +17,11 @@ from mixmatch.records import (
     FamilyRecord,
     FlowTrace,
     PlanRecord,
-    QuantizedRecord,
     Record,
 )
 from tasks.deployment import quantizations
 from tasks.family import registered
+from tasks.family_figures import family_figures
 from tasks.jobs import Job
 from tasks.labels import member_label, rival_label
 from tasks.lineage import Origin, StepKey, documents_of, kept_files
@@ -187,7 +187,7 @@ def version_family(
             files[f"{name}-int8.safetensors"] = store.path(result.int8.artifact)
     with store.scratch() as folder:
         figures = folder / "family.json"
-        figures.write_text(json.dumps(_figures(family), indent=1, sort_keys=True))
+        figures.write_text(json.dumps(family_figures(family), indent=1, sort_keys=True))
         named = {path.name for path in files.values()}
         files |= kept_files(store, kept, folder, without=named)
         return _versioned(site, family_folder(config), {**files, "family.json": figures})
@@ -267,35 +267,4 @@ def _digests(data: DataRecord, base: BaseRecord) -> dict[str, str]:
         "data.digest": data.artifact.digest,
         "data.source_digest": data.source_digest,
         "base.digest": base.artifact.digest,
-    }
-
-
-def _figures(family: FamilyRecord) -> dict[str, object]:
-    """Return what identifies the family; neither times nor what a cache had."""
-    rows = [
-        {
-            "strategy": result.strategy,
-            "also": list(result.also),
-            "criterion": result.criterion,
-            "seed": result.seed,
-            "sparsity": result.member.sparsity,
-            "validation_accuracy": result.member.validation.value,
-            "accuracy": result.member.test.value,
-            "digest": result.member.artifact.digest,
-            "on_front": result.on_front,
-            "on_size_front": result.on_size_front,
-            "int8": _int8_figures(result.int8),
-        }
-        for result in family.results
-    ]
-    return {"name": family.name, "base": family.base.artifact.digest, "results": rows}
-
-
-def _int8_figures(int8: QuantizedRecord | None) -> dict[str, object] | None:
-    if int8 is None:
-        return None
-    return {
-        "validation_accuracy": int8.validation.value,
-        "accuracy": int8.test.value,
-        "digest": int8.artifact.digest,
     }
