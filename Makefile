@@ -35,7 +35,7 @@ demo: install
 	$(BIN)/mixmatch demo
 
 test: install
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff format --check .

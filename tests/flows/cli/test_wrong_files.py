@@ -29,8 +29,8 @@ MISSING = ("model.checkpoint=nothing.pt",)
 DATA = ("fetch",)
 ALL_BEFORE_THE_PLAN = ("base", "fetch", "sensitivity")
 NO_SUCH_FILE = (
-    "model.checkpoint must be an existing .safetensors, .pt or .pth file, models:/NAME@alias, or "
-    "timm, got 'nothing.pt', and there is no such file."
+    "model.checkpoint must be an existing .safetensors, .pt or .pth file, here or at "
+    "s3://BUCKET/KEY, models:/NAME@alias, or timm, got 'nothing.pt', and there is no such file."
 )
 
 
