@@ -3,7 +3,8 @@
 import time
 from typing import TYPE_CHECKING
 
-from flows.inputs import check_inputs, locate_inputs
+from flows.announce import failures_emitted, failures_told
+from flows.inputs import Inputs, check_engine, check_inputs, locate_inputs
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -29,11 +30,42 @@ def compress(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary":
         FamilyError: no member of the family could be computed.
         ServiceError: a server that the run needs does not answer.
     """
-    started = time.monotonic()
+    with failures_told(config):
+        return _compress(config, site, _located(config, site, watch), watch)
+
+
+def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary | str":
+    """Do as ``compress``, unless a finished run has come from the same settings and sources.
+
+    Returns:
+        What the run comes to; or the id of that earlier MLflow run, and nothing was done.
+
+    Raises:
+        MixMatchError: as ``compress``.
+    """
+    from tasks.up_to_date import finished_run, note_finished, run_job  # noqa: PLC0415  MLflow
+
+    with failures_told(config):
+        inputs = _located(config, site, watch)
+        job = run_job(config, inputs.data, inputs.checkpoint)
+        if earlier := finished_run(job, site):
+            return earlier
+        summary = _compress(config, site, inputs, watch)
+    if not summary.failed:
+        note_finished(job, summary.run_id, site)
+    return summary
+
+
+def _located(config: RunConfig, site: Site, watch: Watch) -> Inputs:
     watch.on_stage("inputs", "data set, checkpoint, network")
-    inputs = locate_inputs(config, site)
+    return locate_inputs(config, site)
+
+
+def _compress(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary":
+    started = time.monotonic()
     check_inputs(config, inputs, site)
-    with services(site, watch, load="flows.family"):
+    check_engine(config.engine)
+    with services(site, watch, load="flows.family"), failures_emitted(config):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
         summary = run_family_flow(config, site, inputs, watch)

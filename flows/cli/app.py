@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import doctor, files, pages, registry, runs, steps, study
+from flows.cli import doctor, files, pages, registry, runs, schedules, steps, study
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -41,6 +41,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": registry.show,
     "export": files.export,
     "inspect": files.inspect,
+    "schedule": schedules.schedule,
+    "serve": schedules.serve,
     "ui": pages.ui,
     "doctor": doctor.doctor,
 }

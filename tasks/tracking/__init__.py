@@ -14,6 +14,7 @@ from tasks.tracking.download import (
 from tasks.tracking.registry import MOST_ACCURATE, SMALLEST, register_front
 from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
+from tasks.tracking.status import is_finished, newest_version
 
 __all__ = [
     "MOST_ACCURATE",
@@ -27,7 +28,9 @@ __all__ = [
     "download_packed",
     "download_weights",
     "fail_run",
+    "is_finished",
     "list_models",
+    "newest_version",
     "open_run",
     "pinned_address",
     "prepare_tracking",
