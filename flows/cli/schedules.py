@@ -24,7 +24,7 @@ _POOL = "mixmatch"
 Pool = Annotated[str, typer.Option("--pool", help="Prefect's work pool whose worker runs it.")]
 
 
-def schedule(
+def schedule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     run_file: Annotated[
         Path | None, typer.Argument(metavar="[RUN.yaml]", help="The run file; without: list.")
     ] = None,

@@ -1,4 +1,4 @@
-"""Jobs on an existing Dask cluster of real processes, whose members die, come back, or are unfit."""
+"""Jobs on an existing Dask cluster of real processes, which die, come back, or are unfit."""
 
 import pytest
 from prefect import flow

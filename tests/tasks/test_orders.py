@@ -135,7 +135,7 @@ def test_members_of_a_cluster_may_use_accelerators_that_this_machine_lacks(monke
     execution = member_execution(far)
     assert (execution.device, execution.precision, execution.threads) == ("cuda", "bfloat16", 0)
     assert lone_execution(far).device == "cpu"
-    with pytest.raises(ConfigError, match="engine.device must be auto or cpu on a machine without"):
+    with pytest.raises(ConfigError, match=r"engine.device must be auto or cpu on a machine"):
         member_execution(here)
 
 
