@@ -3,7 +3,8 @@
 import time
 from typing import TYPE_CHECKING
 
-from flows.inputs import Inputs, check_inputs, locate_inputs
+from flows.announce import failures_emitted, failures_told
+from flows.inputs import Inputs, check_engine, check_inputs, locate_inputs
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -36,16 +37,48 @@ def compress(
         ServiceError: a server that the run needs does not answer.
     """
     started = time.monotonic()
+    with failures_told(config):
+        inputs = _located(config, site, watch)
+        if not through_flow and (stored := _stored(config, site, inputs, watch)):
+            return _timed(stored, started)
+        return _timed(_compress(config, site, inputs, watch), started)
+
+
+def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary | str":
+    """Do as ``compress``, unless a finished run has come from the same settings and sources.
+
+    Returns:
+        What the run comes to; or the id of that earlier MLflow run, and nothing was done.
+
+    Raises:
+        MixMatchError: as ``compress``.
+    """
+    from tasks.up_to_date import finished_run, note_finished, run_job  # noqa: PLC0415  MLflow
+
+    started = time.monotonic()
+    with failures_told(config):
+        inputs = _located(config, site, watch)
+        job = run_job(config, inputs.data, inputs.checkpoint)
+        if earlier := finished_run(job, site):
+            return earlier
+        summary = _timed(_compress(config, site, inputs, watch), started)
+    if not summary.failed:
+        note_finished(job, summary.run_id, site)
+    return summary
+
+
+def _located(config: RunConfig, site: Site, watch: Watch) -> Inputs:
     watch.on_stage("inputs", "data set, checkpoint, network")
-    inputs = locate_inputs(config, site)
-    if not through_flow and (stored := _stored(config, site, inputs, watch)):
-        return _timed(stored, started)
+    return locate_inputs(config, site)
+
+
+def _compress(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary":
     check_inputs(config, inputs, site)
-    with services(site, watch, load="flows.family"):
+    check_engine(config.engine)
+    with services(site, watch, load="flows.family"), failures_emitted(config):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
-        summary = run_family_flow(config, site, inputs, watch)
-    return _timed(summary, started)
+        return run_family_flow(config, site, inputs, watch)
 
 
 def _stored(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary | None":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from flows.announce import announce_failures, announce_front
 from flows.budget import compute_within_budget
 from flows.deployment import deploy
 from flows.inputs import Inputs
@@ -29,6 +30,7 @@ from tasks.members import (
     rivals,
     untrained,
 )
+from tasks.news import before, is_new_front
 from tasks.site import Site
 from tasks.summary import RunSummary
 from tasks.tracking.abandoned import beat_of
@@ -96,13 +98,18 @@ def _compress(session: Session, outcome: _Outcome) -> None:
     )
     if beat := beat_of(site, run_id):
         session.lease.on_beat(beat)
+    state = before(config, run_id, site)
     try:
         product = _make(session, prepared)
         family = product.family
         if not family.results:
             raise FamilyError(f"All {len(family.failed)} results failed: {_reasons(family)}.")
         with session.timed("publish"):
-            outcome.summary = _publish(session, prepared, run_id, product)
+            summary, versions = _publish(session, prepared, run_id, product)
+        told = announce_failures(config, run_id, family.failed)
+        if is_new_front(state, versions):
+            told += announce_front(config, run_id, family, versions)
+        outcome.summary = summary.model_copy(update={"warnings": product.warnings + told})
     except BaseException:
         publish.fail_tracking(run_id, site)
         raise
@@ -149,8 +156,14 @@ def _accuracies(lines: Sequence[Member], done: ComputedMembers) -> dict[str, flo
     }
 
 
-def _publish(session: Session, prepared: Prepared, run_id: str, product: _Product) -> RunSummary:
-    """Track, register, version, report; each finds out by itself what is there already."""
+def _publish(
+    session: Session, prepared: Prepared, run_id: str, product: _Product
+) -> tuple[RunSummary, dict[str, int]]:
+    """Track, register, version, report; each finds out by itself what is there already.
+
+    Returns:
+        The summary, and the registered versions by result key.
+    """
     config, site, family = session.config, session.site, product.family
     session.watch.on_stage("version", "data set and family under DVC")
     jobs = preparation_jobs(config, prepared, session.inputs.checkpoint, site.open_store())
@@ -180,7 +193,7 @@ def _publish(session: Session, prepared: Prepared, run_id: str, product: _Produc
         cache={"hits": session.hits, "misses": session.misses},
         seconds=session.seconds,
     )
-    return summary.model_copy(update={"warnings": product.warnings})
+    return summary, versions
 
 
 def _reasons(family: FamilyRecord) -> str:

@@ -1,23 +1,27 @@
 """Run many jobs side by side in worker processes; survive the death of any of them.
 
 Dask forgets or strands what a dead worker did, so whatever is not done at the end of a round is
-submitted again in a fresh cluster. What did finish is never computed twice.
+submitted again, to a fresh cluster or to the existing one. What did finish is never computed twice.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from functools import partial
-from queue import SimpleQueue
-from typing import Any, cast
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from prefect import Flow, Task
 from prefect.client.schemas.objects import State
-from prefect_dask.task_runners import PrefectDaskFuture
+from prefect.context import FlowRunContext
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows.cluster import dask_runner, num_workers
+from flows.scheduler import WorkerWatch, existing_cluster, needing
 from flows.settling import settle_known
-from flows.steps import sentence_of
+from flows.steps import for_workers_elsewhere, sentence_of
 from mixmatch.config import EngineSettings
 from mixmatch.records import Record
 from tasks.jobs import Job
@@ -25,6 +29,8 @@ from tasks.owners import Owner
 from tasks.site import Site
 
 _SETTLE_S = 15.0
+_LOOK_S = 5.0
+_ROUND: ContextVar[Callable[[], None]] = ContextVar("round")
 
 
 @dataclass(slots=True)
@@ -41,6 +47,7 @@ class FanOutcome:
 
 
 OnRecord = Callable[[str, Record], None]
+_Ended: TypeAlias = "SimpleQueue[str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class _Work:
     engine: EngineSettings
     after: Mapping[str, str]
     on_record: OnRecord | None
+    accelerated: bool
 
 
 def fan_out(
@@ -66,9 +74,9 @@ def fan_out(
 ) -> FanOutcome:
     """Run ``task(job, site, label)`` for each job, inside a flow; one failure loses no other.
 
-    Each round is a subflow on a Dask cluster of its own, one job per process. A job that raises
-    has failed, and with it those that come after it. A job whose worker died is run again in the
-    next round.
+    Each round is a subflow on Dask workers, its own or those of ``engine.address``, one job per
+    process. A job that raises has failed, and with it those that come after it. A job whose worker
+    died is run again in the next round.
 
     Args:
         task: made by ``flows.steps.as_task``; its results are found by the job's key.
@@ -81,7 +89,7 @@ def fan_out(
         rounds: how often a job is tried that takes its worker with it.
     """
     outcome = FanOutcome()
-    work = _Work(task, site, engine, _within(after or {}, jobs), on_record)
+    work = _Work(task, site, engine, _within(after or {}, jobs), on_record, _is_accelerated(jobs))
     reasons: dict[str, str] = {}
     for number in range(1, rounds + 1):
         left = {label: job for label, job in jobs.items() if label not in _done(outcome)}
@@ -109,17 +117,44 @@ def _run_round(
     """Run ``jobs`` in one subflow, adding to ``outcome``; say by label what is lost, and why."""
     lost: dict[str, str] = {}
 
-    def run(num_jobs: int, owner: str) -> None:
-        del num_jobs, owner  # recorded by Prefect; the jobs are too large for that
-        lost.update(_map(work, jobs, outcome))
-
     name = "fan-out" if number == 1 else f"fan-out, round {number}"
-    scratch = work.site.open_workspace().root / "scratch"
-    workers = num_workers(work.engine, len(jobs), accelerated=_is_accelerated(jobs))
-    with dask_runner(workers, work.engine.threads_per_job, scratch) as runner:
-        subflow = Flow(run, name="fan-out", flow_run_name=name, task_runner=cast(Any, runner))
-        subflow(num_jobs=len(jobs), owner=str(Owner.here()))
+    with _workers(work, len(jobs)) as (runner, placed):
+
+        def run() -> None:
+            lost.update(_map(placed, jobs, outcome))
+
+        token = _ROUND.set(run)
+        try:
+            subflow = Flow(_body, name="fan-out", flow_run_name=name, task_runner=cast(Any, runner))
+            subflow(num_jobs=len(jobs), owner=str(Owner.here()))
+        finally:
+            _ROUND.reset(token)
     return lost
+
+
+def _body(num_jobs: int, owner: str) -> None:
+    """Run the round of this context.
+
+    Prefect sends the flow along with every job: as a function that is found by name it is small,
+    and holds nothing of this process. Number and owner are what Prefect records of it.
+    """
+    del num_jobs, owner
+    _ROUND.get()()
+
+
+@contextmanager
+def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[DaskTaskRunner, _Work]]:
+    """Yield a runner for one round, and ``work`` as its workers are to be told of it."""
+    engine = work.engine
+    if engine.kind == "dask":
+        cluster = existing_cluster(str(engine.address), work.site, accelerated=work.accelerated)
+        task = for_workers_elsewhere(work.task)
+        yield cluster.runner, replace(work, task=task, site=cluster.site)
+        return
+    scratch = work.site.open_workspace().root / "scratch"
+    workers = num_workers(engine, num_jobs, accelerated=work.accelerated)
+    with dask_runner(workers, engine.threads_per_job, scratch) as runner:
+        yield runner, work
 
 
 def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:
@@ -154,46 +189,57 @@ def _as_completed(
 ) -> Iterator[tuple[str, PrefectDaskFuture[Any]]]:
     """Yield jobs as they end; what the caller writes into ``outcome`` decides what may begin."""
     waiting = dict(jobs)
-    ended: SimpleQueue[tuple[str, PrefectDaskFuture[Any]]] = SimpleQueue()
-    num_running = 0
+    ended: _Ended = SimpleQueue()
+    running: dict[str, PrefectDaskFuture[Any]] = {}
+    watch = _watch() if work.engine.kind == "dask" else None
     while True:
-        num_running += _submit_ready(work, waiting, outcome, ended)
-        if not num_running:
+        running |= _submit_ready(work, waiting, outcome, ended)
+        if not running:
             return
-        label, future = ended.get()
-        num_running -= 1
-        yield label, future
+        label = _next(ended, watch, running)
+        yield label, running.pop(label)
+
+
+def _watch() -> WorkerWatch:
+    """Watch over the cluster of the running subflow."""
+    return WorkerWatch(cast(Any, FlowRunContext.get()).task_runner.client)
+
+
+def _next(
+    ended: "_Ended", watch: WorkerWatch | None, running: Mapping[str, PrefectDaskFuture[Any]]
+) -> str:
+    """Return the next that has ended; where all workers stay away, all that is running ends so."""
+    while True:
+        try:
+            return ended.get(timeout=_LOOK_S if watch else None)
+        except Empty:
+            if watch and watch.is_forsaken():
+                watch.give_up([future.wrapped_future for future in running.values()])
 
 
 def _submit_ready(
     work: _Work,
     waiting: dict[str, Job],
     outcome: FanOutcome,
-    ended: "SimpleQueue[tuple[str, PrefectDaskFuture[Any]]]",
-) -> int:
-    """Submit of ``waiting`` what need not wait any longer; return how many that were."""
+    ended: "_Ended",
+) -> dict[str, PrefectDaskFuture[Any]]:
+    """Submit of ``waiting`` what need not wait any longer, and return that by label."""
     _fail_followers(work, waiting, outcome)
-    num_submitted = 0
+    begun: dict[str, PrefectDaskFuture[Any]] = {}
     for label in list(waiting):
         first = work.after.get(label)
         if first is None or first in outcome.records:
             job = waiting.pop(label)
-            future = cast(
-                PrefectDaskFuture[Any], work.task.submit(job=job, site=work.site, label=label)
-            )
-            future.add_done_callback(partial(_hand_over, ended, label, future))
-            num_submitted += 1
-    return num_submitted
+            with needing(accelerated=work.accelerated and work.engine.kind == "dask"):
+                submitted = work.task.submit(job=job, site=work.site, label=label)
+            begun[label] = cast(PrefectDaskFuture[Any], submitted)
+            begun[label].add_done_callback(partial(_hand_over, ended, label))
+    return begun
 
 
-def _hand_over(
-    ended: "SimpleQueue[tuple[str, PrefectDaskFuture[Any]]]",
-    label: str,
-    future: PrefectDaskFuture[Any],
-    _: object,
-) -> None:
+def _hand_over(ended: "_Ended", label: str, _: object) -> None:
     """Pass on what has ended, from the thread of Dask's that noticed."""
-    ended.put((label, future))
+    ended.put(label)
 
 
 def _fail_followers(work: _Work, waiting: dict[str, Job], outcome: FanOutcome) -> None:

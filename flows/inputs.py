@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mixmatch.config import RunConfig
+from mixmatch.config import EngineSettings, RunConfig
 from tasks.checkpoint import LocatedCheckpoint, locate_checkpoint
 from tasks.data import LocatedData, locate_data
 from tasks.pins import pinned_checkpoint, pinned_data
@@ -47,3 +47,15 @@ def check_inputs(config: RunConfig, inputs: Inputs, site: Site) -> None:
     from tasks.preflight import check_network  # noqa: PLC0415  torch takes seconds to load
 
     check_network(config, inputs.data.source_digest, inputs.checkpoint, site)
+
+
+def check_engine(engine: EngineSettings) -> None:
+    """Find out whether the scheduler that the run file names answers, hours before it is needed.
+
+    Raises:
+        ServiceError: it does not.
+    """
+    if engine.address is not None:
+        from flows.scheduler import check_scheduler  # noqa: PLC0415  Dask takes a second to load
+
+        check_scheduler(engine.address)

@@ -9,6 +9,7 @@ from flows.session import Session
 from flows.steps import as_task
 from mixmatch.records import Record
 from tasks.jobs import Job
+from tasks.progress import ProgressWriter
 
 R = TypeVar("R", bound=Record)
 
@@ -113,13 +114,16 @@ def _fan_out(
     on_record: Callable[[L, R], None] | None,
 ) -> None:
     by_label = {one.label: one for one in missing}
+    progress = Path(str(session.site.progress))
     session.watch.on_stage(work.stage, f"{len(missing)} {work.doing}")
-    session.watch.on_members(Path(str(session.site.progress)), list(by_label))
+    session.watch.on_members(progress, list(by_label))
     from flows.fan_out import fan_out  # noqa: PLC0415  Dask is loaded only if there is work
 
     def note(label: str, record: Record) -> None:
         one, own = by_label[label], cast(R, record)
         done.records[one.job.key] = own
+        if session.config.engine.kind == "dask":
+            ProgressWriter(progress, label).finish()  # workers elsewhere cannot tell it there
         if on_record is not None:
             on_record(one, own)
 

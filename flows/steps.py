@@ -69,6 +69,18 @@ def as_effect(function: Callable[..., T]) -> Task[..., T]:
     )
 
 
+def for_workers_elsewhere(task: Task[..., T]) -> Task[..., T]:
+    """Return ``task`` for machines without our workspace: its result travels back, and only so."""
+    return Task(
+        fn=task.fn,
+        name=task.name,
+        task_run_name=task.task_run_name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=0,
+    )
+
+
 def sentence_of(error: object) -> str:
     """Say why a step failed; our own errors are sentences already."""
     return str(error) if isinstance(error, MixMatchError) else f"{type(error).__name__}: {error}"

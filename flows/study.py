@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from flows.inputs import check_inputs, locate_inputs
+from flows.inputs import check_engine, check_inputs, locate_inputs
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -79,6 +79,7 @@ def _work(config: RunConfig, site: Site, progress: _Progress, watch: Watch) -> N
     watch.on_stage("inputs", "data set, checkpoint, network")
     inputs = locate_inputs(config, site)
     check_inputs(config, inputs, site)
+    check_engine(config.engine)
     with services(site, watch, load="flows.stages"):
         from flows.session import run_flow  # noqa: PLC0415  Prefect and torch
 

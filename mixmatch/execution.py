@@ -14,7 +14,9 @@ from mixmatch.records import Execution
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def resolve_execution(*, device: str, precision: str, threads: int) -> Execution:
+def resolve_execution(
+    *, device: str, precision: str, threads: int, elsewhere: bool = False
+) -> Execution:
     """Turn settings into what this machine will do, by capability and never by a timing.
 
     Args:
@@ -22,17 +24,22 @@ def resolve_execution(*, device: str, precision: str, threads: int) -> Execution
         precision: ``auto``, ``float32`` or ``bfloat16``; auto takes bfloat16 where the processor
             multiplies in it.
         threads: threads of one process on CPU, at least 1.
+        elsewhere: other machines compute; then ``cuda`` needs none here, and ``auto`` is bfloat16
+            there. All else is as this machine would do it.
 
     Raises:
         ConfigError: CUDA is asked for and there is none.
     """
     has_cuda = torch.cuda.is_available()
-    if device == "cuda" and not has_cuda:
+    if device == "cuda" and not has_cuda and not elsewhere:
         raise ConfigError(
             f"engine.device must be auto or cpu on a machine without CUDA, got {device}."
         )
-    on_cuda = has_cuda and device != "cpu"
-    chosen = _native_precision(on_cuda=on_cuda) if precision == "auto" else precision
+    on_cuda = device == "cuda" or (has_cuda and device != "cpu")
+    chosen = precision
+    if precision == "auto":
+        unseen = on_cuda and not has_cuda
+        chosen = "bfloat16" if unseen else _native_precision(on_cuda=on_cuda)
     return Execution(
         device="cuda" if on_cuda else "cpu",
         precision=chosen,

@@ -29,13 +29,18 @@ from tasks.labels import DENSE
 def lone_execution(engine: EngineSettings) -> Execution:
     """Say how the steps that run alone (base, sensitivity) compute: on all processors."""
     threads = joblib.cpu_count(only_physical_cores=True)  # no more than a container may use
-    return resolve_execution(device=engine.device, precision=engine.precision, threads=threads)
+    # The accelerators of a cluster are the members'; these steps take what this machine has.
+    device = "auto" if engine.kind == "dask" and engine.device == "cuda" else engine.device
+    return resolve_execution(device=device, precision=engine.precision, threads=threads)
 
 
 def member_execution(engine: EngineSettings) -> Execution:
     """Say how members compute: with the threads that the run file sets for one job."""
     return resolve_execution(
-        device=engine.device, precision=engine.precision, threads=engine.threads_per_job
+        device=engine.device,
+        precision=engine.precision,
+        threads=engine.threads_per_job,
+        elsewhere=engine.kind == "dask",
     )
 
 

@@ -26,7 +26,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 WITHOUT_BLOCKS = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 
 # These run for minutes or until Ctrl-C, so that only their words are checked here.
-LONG = ("demo", "ui")
+LONG = ("demo", "serve", "ui")
 
 
 def blocks(language):

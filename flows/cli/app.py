@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import audit, doctor, files, pages, promotion, reap, registry, runs, steps, study
+from flows.cli import (
+    audit,
+    doctor,
+    files,
+    pages,
+    promotion,
+    reap,
+    registry,
+    runs,
+    schedules,
+    steps,
+    study,
+)
 from flows.cli.failures import ReportingCommand
 from tasks.quiet import apply_offline_environment
 
@@ -48,6 +60,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rollback": promotion.rollback,
     "audit": audit.audit,
     "restore": audit.restore,
+    "schedule": schedules.schedule,
+    "serve": schedules.serve,
     "ui": pages.ui,
     "doctor": doctor.doctor,
     "reap": reap.reap,

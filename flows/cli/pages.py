@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.foreground import ctrl_c_on_sigterm
 from flows.cli.options import WorkspaceFolder, open_site
 from mixmatch.errors import ConfigError, ServiceError
 from tasks.quiet import offline_environment
@@ -48,7 +48,7 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
 
     typer.echo("Starting the pages; this takes some seconds.", err=True)
     with (
-        _ctrl_c_on_sigterm(),
+        ctrl_c_on_sigterm(),
         held(site.open_workspace()) as lease,
         begin_server(site.open_workspace()) as server,
         mlflow_pages(site, port, lease) as address,
@@ -154,21 +154,6 @@ def _free_port(wanted: int | None) -> int:
             ) from error
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextmanager
-def _ctrl_c_on_sigterm() -> Iterator[None]:
-    """Treat a polite end like Ctrl-C, so that the servers end with this process."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _wait_for_ctrl_c() -> None:

@@ -1,11 +1,12 @@
 """Every setting of a run, as frozen pydantic sections. To add one: a field with a description."""
 
 from mixmatch.config.data import DataSettings
+from mixmatch.config.engine import EngineSettings
 from mixmatch.config.fine_tune import BudgetSettings, DistillSettings, FineTuneSettings
 from mixmatch.config.model import ModelSettings, TrainSettings
 from mixmatch.config.policy import LargestDrop, LargestLatency, Policy, parse_policy
 from mixmatch.config.ranges import ConstraintSettings, RangeSettings
-from mixmatch.config.run import EngineSettings, RegisterSettings, RunConfig, parse_run_config
+from mixmatch.config.run import RegisterSettings, RunConfig, parse_run_config
 
 __all__ = [
     "BudgetSettings",

@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mixmatch.config.data import DataSettings
+from mixmatch.config.engine import EngineSettings
 from mixmatch.config.fields import OpenFraction, Settings
 from mixmatch.config.fine_tune import FineTuneSettings
 from mixmatch.config.model import ModelSettings
+from mixmatch.config.notify import WebhookAddress
 from mixmatch.config.ranges import RangeSettings
 from mixmatch.config.sentences import sentence
 from mixmatch.errors import ConfigError
@@ -20,8 +22,6 @@ RivalName = Literal["dense", "MAG", "SNIP", "GraSP", "PROD", "LAMP", "uniform", 
 
 # Becomes a folder, a registered model and a Prefect name: no separators, no shell characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-_DEVICE = re.compile(r"auto|cpu|cuda")
 
 
 class RegisterSettings(Settings):
@@ -34,37 +34,6 @@ class RegisterSettings(Settings):
     @classmethod
     def _name_is_safe(cls, name: str | None) -> str | None:
         return _checked_name(name)
-
-
-class EngineSettings(Settings):
-    """Where and how the members of the family are computed."""
-
-    kind: Literal["local"] = Field("local", description="Worker processes on this machine.")
-    workers: Literal["auto"] | int = Field(
-        "auto", description="Worker processes, 1 to 256; auto: processors / threads_per_job."
-    )
-    threads_per_job: int = Field(1, ge=1, le=256, description="Threads of one job, CPU only.")
-    device: str = Field("auto", description="auto, cpu or cuda; auto: cuda where there is one.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the processor computes in it, else float32."
-    )
-
-    @field_validator("workers", mode="before")
-    @classmethod
-    def _workers_are_auto_or_few(cls, workers: object) -> object:
-        # By hand: of a union, pydantic reports every branch and names none of them readably.
-        if isinstance(workers, int) and not isinstance(workers, bool) and 1 <= workers <= 256:
-            return workers
-        if workers != "auto":
-            raise ValueError(f"must be auto or a whole number from 1 to 256, got {workers!r}")
-        return workers
-
-    @field_validator("device")
-    @classmethod
-    def _device_is_known(cls, device: str) -> str:
-        if not _DEVICE.fullmatch(device):
-            raise ValueError(f"must be auto, cpu or cuda, got {device!r}")
-        return device
 
 
 class RunConfig(Settings):
@@ -106,6 +75,9 @@ class RunConfig(Settings):
     )
     register_: RegisterSettings = Field(RegisterSettings(), alias="register")
     engine: EngineSettings = EngineSettings()
+    notify: tuple[WebhookAddress, ...] = Field(
+        (), description="Addresses told of failures and new fronts; ${NAME} is a variable's value."
+    )
     store: str | None = Field(
         None,
         description="Artifact store: a folder, or s3://BUCKET/PREFIX; null: inside the workspace.",
@@ -130,7 +102,8 @@ class RunConfig(Settings):
         return _checked_name(name)
 
     @field_validator(
-        "criteria", "strategies", "seeds", "target_sparsity", "compare", "compare_sparsities"
+        *("criteria", "strategies", "seeds", "target_sparsity", "compare", "compare_sparsities"),
+        "notify",
     )
     @classmethod
     def _no_duplicates(cls, values: tuple[object, ...] | None) -> tuple[object, ...] | None:

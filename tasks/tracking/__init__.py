@@ -22,6 +22,7 @@ from tasks.tracking.registry import (
 )
 from tasks.tracking.results import record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
+from tasks.tracking.status import is_finished, newest_version
 
 __all__ = [
     "MOST_ACCURATE",
@@ -38,7 +39,9 @@ __all__ = [
     "download_weights",
     "fail_run",
     "find_finished",
+    "is_finished",
     "list_models",
+    "newest_version",
     "open_run",
     "pinned_address",
     "prepare_tracking",

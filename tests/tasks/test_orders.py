@@ -10,6 +10,7 @@ from mixmatch.records import Artifact, SensitivityRecord, TargetsRecord
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.orders import (
     base_job,
+    lone_execution,
     member_execution,
     plan_job,
     rivals_job,
@@ -125,3 +126,19 @@ def test_the_spec_of_a_users_own_network_names_its_code(tiny_data):
     expected = hashlib.sha256(Path(textwrap.__file__).read_bytes()).hexdigest()
     assert base_job(own, tiny_data, None).spec.code_digest == expected
     assert base_job(config_of(), tiny_data, None).spec.code_digest is None
+
+
+def test_members_of_a_cluster_may_use_accelerators_that_this_machine_lacks(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    far = config_of(engine={"kind": "dask", "address": "tcp://far:1", "device": "cuda"}).engine
+    here = config_of(engine={"device": "cuda"}).engine
+    execution = member_execution(far)
+    assert (execution.device, execution.precision, execution.threads) == ("cuda", "bfloat16", 0)
+    assert lone_execution(far).device == "cpu"
+    with pytest.raises(ConfigError, match=r"engine.device must be auto or cpu on a machine"):
+        member_execution(here)
+
+
+def test_both_engines_ask_for_the_same_jobs_on_a_processor():
+    far = config_of(engine={"kind": "dask", "address": "tcp://far:1", "device": "cpu"}).engine
+    assert member_execution(far) == member_execution(config_of(engine={"device": "cpu"}).engine)

@@ -8,8 +8,8 @@ import time
 import httpx
 import pytest
 
+from flows.cli.foreground import ctrl_c_on_sigterm
 from flows.cli.pages import (
-    _ctrl_c_on_sigterm,
     _end_group,
     _free_port,
     _wait_for_health,
@@ -71,7 +71,7 @@ def test_a_taken_port_is_wrong_input():
 
 
 def ask_politely():
-    with _ctrl_c_on_sigterm():
+    with ctrl_c_on_sigterm():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 

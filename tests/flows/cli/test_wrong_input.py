@@ -13,7 +13,7 @@ MINIMAL = "data: {name: digits}\nmodel: {architecture: resnet18}\n"
 KNOWN_SETTINGS = (
     "name, seed, data, model, criteria, calibration_fraction, calibration_batch, ranges, "
     "strategies, target_sparsity, fine_tune, seeds, compare, compare_sparsities, quantize, "
-    "latency, register, engine, store"
+    "latency, register, engine, notify, store"
 )
 
 

@@ -107,6 +107,27 @@ WRONG = [
         True,
         "engine.workers must be auto or a whole number from 1 to 256, got True.",
     ),
+    (
+        "engine/kind",
+        "dask",
+        "engine.address must be given where kind is dask, got null.",
+    ),
+    (
+        "engine/address",
+        "tcp://host:1",
+        "engine.address must be null unless kind is dask, got 'tcp://host:1'.",
+    ),
+    (
+        "engine",
+        {"kind": "dask", "address": "tcp://host:1", "workers": 2},
+        "engine.workers must be auto where kind is dask, which has its own, got 2.",
+    ),
+    ("engine/overlap", "stop", "engine.overlap must be 'queue' or 'skip', got 'stop'."),
+    (
+        "notify",
+        ["ftp://host"],
+        "notify (entry 1) must begin with http://, https:// or ${NAME}, got 'ftp://host'.",
+    ),
     ("engine/device", "gpu", "engine.device must be auto, cpu or cuda, got 'gpu'."),
     (
         "criteria",
@@ -130,7 +151,8 @@ WRONG = [
         {},
         "register_ is not a setting; known here: name, seed, data, model, criteria, "
         "calibration_fraction, calibration_batch, ranges, strategies, target_sparsity, fine_tune, "
-        "seeds, compare, compare_sparsities, quantize, latency, register, engine, store.",
+        "seeds, compare, compare_sparsities, quantize, latency, register, engine, notify, "
+        "store.",
     ),
     ("quantize", "int8", "quantize must be 'none', 'front' or 'all', got 'int8'."),
     ("quantize", None, "quantize must be 'none', 'front' or 'all', got None."),

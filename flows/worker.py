@@ -1,0 +1,51 @@
+"""Prefect's worker as a process of its own: it starts the runs that are due."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.cli.foreground import end_tree
+from tasks.quiet import offline_environment
+from tasks.workspace import HOME_VARIABLE, Workspace
+
+_END_S = 15.0
+_POLL_S = "5"  # how often it asks for runs that are due
+
+
+@contextmanager
+def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a worker of ``pool`` up inside the block; its runs end with it.
+
+    The environment leads to Prefect's server. Its log is ``log_file(workspace)``.
+    """
+    log = log_file(workspace)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "worker", "start"]
+    environment = {
+        **os.environ,
+        **offline_environment(),
+        HOME_VARIABLE: str(workspace.root),
+        "PREFECT_WORKER_QUERY_SECONDS": _POLL_S,
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--pool", pool, "--type", "process"],
+            cwd=workspace.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal reaches us, and we end it in order
+        )
+    try:
+        yield process
+    finally:
+        end_tree(process, _END_S)
+
+
+def log_file(workspace: Workspace) -> Path:
+    """Return where the worker of ``workspace`` writes its log."""
+    return workspace.logs / "prefect-worker.log"
