@@ -48,7 +48,8 @@ def state_of(workspace: Path, summary: dict[str, Any]) -> State:
     mlflow, prefect = workspace / "mlflow.db", workspace / "prefect" / "prefect.db"
     digests = {f"{x['strategy']}/{x['criterion']}": x["digest"] for x in summary["results"]}
     digests["base"] = summary["base"]["digest"]
-    for pointer in (workspace / "dvc").glob("[a-z]*.dvc"):
+    # Not the family's: it holds the records of steps, with the times that they took.
+    for pointer in (workspace / "dvc").glob("data-*.dvc"):
         digests[pointer.name] = hashlib.sha256(pointer.read_bytes()).hexdigest()
     tagged = query(mlflow, "select version, value from model_version_tags where key = 'digest'")
     by_version = {str(number): digest for number, digest in tagged}

@@ -45,7 +45,7 @@ FIRST_READER = {
     "latency": "compress",
     "register": "compress",
 }
-NO_RESULT_DEPENDS_ON = {"store"}
+NO_RESULT_DEPENDS_ON = {"store", "notify"}
 
 TINY = {
     "data": {"name": "digits", "image_size": 16, "train_limit": 64},

@@ -42,7 +42,7 @@ def audit(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Walk the lineage of a registered network and recompute every link of it.
+    """Recompute every link of a lineage, and name what does not hold.
 
     Exit code 1 when a link does not hold; the last lines say which.
 
@@ -72,7 +72,7 @@ def restore(
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring back data, base, settings and family of a version exactly as they were recorded.
+    """Bring back what a version was made from, as it was.
 
     There, mixmatch run finds every step done.
 

@@ -44,7 +44,7 @@ def schedule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     pool: Pool = _POOL,
     as_json: AsJson = False,
 ) -> None:
-    """Compress at fixed times whatever has changed; a run with nothing new ends at once.
+    """Compress at fixed times whatever has changed.
 
     Creates the schedule, or replaces the one of that name. Without a run file, lists all.
 
@@ -74,7 +74,7 @@ def schedule(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 def serve(workspace: WorkspaceFolder = None, pool: Pool = _POOL) -> None:
-    """Run the server, a worker and the schedules of a workspace until Ctrl-C.
+    """Run server, worker and schedules of a workspace until Ctrl-C.
 
     Where PREFECT_API_URL is set, that server is used, and only the worker runs here.
 

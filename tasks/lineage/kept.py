@@ -48,7 +48,8 @@ def kept_files(
 ) -> dict[str, Path]:
     """Return the records of ``steps`` and the files that they name, by path under DVC.
 
-    The data set is left out, which is versioned for itself.
+    The data set is left out, which is versioned for itself, and so is a step whose file is gone
+    from the store meanwhile: who restores the family computes that one again.
 
     Args:
         store: holds them.
@@ -59,7 +60,7 @@ def kept_files(
     files: dict[str, Path] = {}
     for step, key in steps:
         envelope = store.envelope(step, key)
-        if envelope is None:
+        if envelope is None or not all(store.is_intact(x) for x in artifacts_in(envelope.record)):
             continue
         place = folder / f"{step}-{key}.json"
         place.write_text(json.dumps(_whole(step, key, envelope), indent=1))

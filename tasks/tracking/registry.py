@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mixmatch.records import BaseRecord, LatencyRecord, ModelSpec, Result
-from tasks.lineage import Documents, Tracked
 from tasks.site import Site
 from tasks.tracking.connection import connect, connect_if_there, locked
 from tasks.tracking.deployment import (
@@ -26,11 +25,13 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
+    from tasks.lineage import Documents, Tracked
+
 MOST_ACCURATE = "most-accurate"
 SMALLEST = "smallest"
 
 # Writes the lineage of a result that is about to get a version.
-Document = Callable[[Result, Tracked], Documents]
+Document: TypeAlias = "Callable[[Result, Tracked], Documents]"
 
 
 def register_front(
@@ -42,7 +43,7 @@ def register_front(
     results: Sequence[Result],
     extra_tags: Mapping[str, str],
     latency: LatencyRecord | None = None,
-    document: Document | None = None,
+    document: "Document | None" = None,
     base: BaseRecord | None = None,
 ) -> dict[str, int]:
     """Register every result on a front once, and point the aliases at the best of them.
@@ -172,9 +173,11 @@ class _Place:
 
 
 def _documents(
-    document: Document | None, place: _Place, run_id: str, result: Result, tags: Mapping[str, str]
-) -> Documents:
+    document: "Document | None", place: _Place, run_id: str, result: Result, tags: Mapping[str, str]
+) -> "Documents":
     """Write what lies beside the packed file; its tags are those that later runs never change."""
+    from tasks.lineage import Documents, Tracked  # noqa: PLC0415  torch takes seconds
+
     if document is None:
         return Documents()
     tracked = Tracked(
