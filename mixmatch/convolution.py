@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mixmatch.convolution_shape import ConvolutionShape, Pair, pair
 
-# Weight gradients are faster by products up to 4x4 outputs (docs/performance.md).
+# Weight gradients are faster by products up to 4x4 outputs (docs/convolution.md).
 _LARGEST_FOR_WEIGHTS = 16
 
 

@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 Slices = tuple[slice, slice]
 
 # Up to 2x2 outputs of at most 4x4 images, matrix products win in outputs and image gradients
-# (docs/performance.md).
+# (docs/convolution.md).
 _LARGEST_OUTPUT = 4
 _LARGEST_IMAGE = 16
 
