@@ -6,6 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
 FAULT_ROWS ?= build/faults.jsonl
+BENCH_VENV := build/bench-venv
 
 .PHONY: install demo test check times faults bench bench-quick lock clean help
 
@@ -16,6 +17,7 @@ help:
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
+	@echo "              (SECTIONS='masks steps ...' measures those anew; half an hour for all)"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
 	@echo "make lock     resolve requirements.lock anew"
@@ -50,8 +52,14 @@ faults: install
 	mkdir -p $(dir $(FAULT_ROWS))
 	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
 
-bench: install
-	$(BIN)/python -m benchmarks.bench
+bench: install $(BENCH_VENV)/.installed
+	$(BIN)/python -m benchmarks.bench $(SECTIONS)
+
+# What the product is compared with never enters its own environment.
+$(BENCH_VENV)/.installed: benchmarks/peers.txt | install
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH_VENV)
+	$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python -r benchmarks/peers.txt
+	touch $@
 
 bench-quick: install
 	$(BIN)/python -m benchmarks.bench --quick

@@ -2,13 +2,14 @@
 
 Ours: two processes of one thread with the environment of the product's workers, each with its own
 member, through ``mixmatch.training``. Theirs: one float32 contiguous network after the other in one
-process with 2 threads, a DataLoader with 2 workers, and transforms image by image.
+process with 2 threads, a DataLoader, and transforms image by image; once with the loader in the
+training process, and once with 2 processes of its own, which stay from epoch to epoch.
 """
 
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,6 +32,7 @@ from mixmatch.optimizers import optimizer_for
 from mixmatch.training import cross_entropy, train_epoch
 
 BATCH, NUM_IMAGES, WORKERS = 128, 1024, 2
+LOADERS = (0, 2)  # processes of the DataLoader
 GOALS = {
     "resnet18": 2.0,
     "vgg11_cifar": 2.4,
@@ -40,9 +42,8 @@ GOALS = {
 
 
 @contextmanager
-def comparison(architecture: str) -> Iterator[Comparison]:
-    """Yield the comparison of one network while its worker processes are up."""
-    theirs = PlainLoop(architecture)
+def comparisons(architecture: str) -> Iterator[list[Comparison]]:
+    """Yield the comparisons of one network while its worker processes are up."""
     with workers(architecture) as pipes:
 
         def ours() -> float:
@@ -53,14 +54,17 @@ def comparison(architecture: str) -> Iterator[Comparison]:
                 pipe.recv()
             return (time.perf_counter() - started) / (NUM_IMAGES * len(pipes))
 
-        yield Comparison(
-            f"fine_tuning/{architecture}",
-            f"fine-tuning an image, {architecture}",
-            "plain float32 loop, DataLoader, transforms",
-            GOALS[architecture],
-            ours,
-            theirs,
-        )
+        yield [
+            Comparison(
+                f"fine_tuning/{architecture}/{loader}",
+                f"fine-tuning an image, {architecture}",
+                f"plain float32 loop, transforms, DataLoader with {loader} processes",
+                GOALS[architecture],
+                ours,
+                PlainLoop(architecture, loader),
+            )
+            for loader in LOADERS
+        ]
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def work(architecture: str, seed: int, pipe: Connection) -> None:
     enforce = MaskEnforcer(model, keep_masks({k: x.abs() for k, x in weights.items()}, counts))
     execution = resolve_execution(device="cpu", precision="auto", threads=1)
     batches = shuffled_batches(
-        ImageSet(images(), labels()),
+        made_up_images(),
         Preprocessing(spec.mean, spec.std),
         BATCH,
         augmentation="crop_flip",
@@ -115,37 +119,62 @@ def work(architecture: str, seed: int, pipe: Connection) -> None:
 class PlainLoop:
     """The authors' loop: masks multiplied into the weights, one network after the other."""
 
-    def __init__(self, architecture: str) -> None:
-        """Build the network with masks of 0.8."""
-        self._model = build_model(spec_of(architecture)).train()
-        weights = weights_of(self._model, prunable_layers(self._model))
+    def __init__(
+        self,
+        architecture: str,
+        loader: int,
+        *,
+        images: ImageSet | None = None,
+        learning_rate: float = 1e-5,
+    ) -> None:
+        """Build the network with masks of 0.8, and a loader of so many processes.
+
+        Without ``images`` there are made-up ones.
+        """
+        self.model = build_model(spec_of(architecture))
+        weights = weights_of(self.model, prunable_layers(self.model))
         self._masked = [(x, _mask(x.detach())) for x in weights.values()]
-        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=1e-5)
+        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate)
         augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
         normalize = transforms.Normalize((0.5,) * 3, (0.5,) * 3)
         transform = transforms.Compose([*augment, transforms.ToTensor(), normalize])
+        self._pictures = _Pictures(images or made_up_images(), transform)
         self._loader = DataLoader(
-            _Pictures(transform), batch_size=BATCH, shuffle=True, num_workers=WORKERS
+            self._pictures,
+            batch_size=BATCH,
+            shuffle=True,
+            num_workers=loader,
+            persistent_workers=loader > 0,
         )
+
+    def take(self, state: Mapping[str, Any], masks: Mapping[str, torch.Tensor]) -> None:
+        """Take over a network's state and other masks, by layer name."""
+        self.model.load_state_dict(state)
+        weights = weights_of(self.model, prunable_layers(self.model))
+        self._masked = [(weights[name], mask.float()) for name, mask in masks.items()]
+        with torch.no_grad():
+            for weight, mask in self._masked:
+                weight.mul_(mask)
 
     def __call__(self) -> float:
         """Train for an epoch; seconds for one image."""
         torch.set_num_threads(2)
+        self.model.train()
         started = time.perf_counter()
         for pictures, targets in self._loader:
             self._optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(self._model(pictures), targets))
+            torch.autograd.backward(F.cross_entropy(self.model(pictures), targets))
             self._optimizer.step()
             with torch.no_grad():
                 for weight, mask in self._masked:
                     weight.mul_(mask)
-        return (time.perf_counter() - started) / NUM_IMAGES
+        return (time.perf_counter() - started) / len(self._pictures)
 
 
 class _Pictures(Dataset[Any]):
-    def __init__(self, transform: transforms.Compose) -> None:
-        self._pictures = [Image.fromarray(x.numpy()) for x in images()]
-        self._labels, self._transform = labels().tolist(), transform
+    def __init__(self, images: ImageSet, transform: transforms.Compose) -> None:
+        self._pictures = [Image.fromarray(x.numpy()) for x in images.images]
+        self._labels, self._transform = images.labels.tolist(), transform
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -154,15 +183,12 @@ class _Pictures(Dataset[Any]):
         return self._transform(self._pictures[index]), self._labels[index]
 
 
-def images() -> torch.Tensor:
-    """Return made-up uint8 images (N, H, W, C)."""
+def made_up_images() -> ImageSet:
+    """Return random uint8 images (N, H, W, C) with labels."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (NUM_IMAGES, 32, 32, 3), dtype=torch.uint8, generator=generator)
-
-
-def labels() -> torch.Tensor:
-    """Return made-up labels."""
-    return torch.arange(NUM_IMAGES) % 10
+    size = (NUM_IMAGES, 32, 32, 3)
+    images = torch.randint(256, size, dtype=torch.uint8, generator=generator)
+    return ImageSet(images, torch.arange(NUM_IMAGES) % 10)
 
 
 def _mask(weight: torch.Tensor) -> torch.Tensor:
