@@ -15,7 +15,12 @@ Autocast = Callable[[], AbstractContextManager[object]]
 
 
 def resolve_execution(
-    *, device: str, precision: str, threads: int, elsewhere: bool = False
+    *,
+    device: str,
+    precision: str,
+    threads: int,
+    compiled: bool = False,
+    elsewhere: bool = False,
 ) -> Execution:
     """Turn settings into what this machine will do, by capability and never by a timing.
 
@@ -24,6 +29,7 @@ def resolve_execution(
         precision: ``auto``, ``float32`` or ``bfloat16``; auto takes bfloat16 where the processor
             multiplies in it.
         threads: threads of one process on CPU, at least 1.
+        compiled: whether trainings run through ``torch.compile``.
         elsewhere: other machines compute; then ``cuda`` needs none here, and ``auto`` is bfloat16
             there. All else is as this machine would do it.
 
@@ -46,6 +52,7 @@ def resolve_execution(
         threads=0 if on_cuda else threads,
         small_convolutions="native" if on_cuda else "products",
         versions=network_versions(),
+        compiled=compiled,
     )
 
 
@@ -89,6 +96,24 @@ def fast_convolutions(model: nn.Module, execution: Execution) -> AbstractContext
     """
     by_products = execution.small_convolutions == "products"
     return small_products(model) if by_products else nullcontext()
+
+
+@contextmanager
+def training_context(model: nn.Module, execution: Execution) -> Iterator[None]:
+    """Give the context in which ``model`` is trained under ``execution``, and validated meanwhile.
+
+    That of ``fast_convolutions``; where ``execution`` is compiled, the network's forward pass runs
+    through ``torch.compile`` within.
+    """
+    with fast_convolutions(model, execution):
+        if not execution.compiled:
+            yield
+            return
+        model.compile()
+        try:
+            yield
+        finally:
+            model._compiled_call_impl = None
 
 
 def _native_precision(*, on_cuda: bool) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 
 from mixmatch.checkpoints import head_tensors, load_state_, read_state
 from mixmatch.errors import CheckpointError
-from mixmatch.execution import autocast_of, computing, fast_convolutions
+from mixmatch.execution import autocast_of, computing, training_context
 from mixmatch.images import shuffled_batches
 from mixmatch.layers import prunable_layers
 from mixmatch.models import count_parameters, pretrained_num_classes
@@ -126,7 +126,7 @@ def _train(
     snapshots = interruption.snapshots(
         generator, facts=dict, on_resume=lambda found: watched.resume(found.num_epochs)
     )
-    with fast_convolutions(model, job.execution):
+    with training_context(model, job.execution):
         train(
             model,
             watched.batches(batches),

@@ -7,7 +7,7 @@ from torch import nn
 
 from mixmatch.digests import json_digest
 from mixmatch.distillation import Distillation
-from mixmatch.execution import autocast_of, fast_convolutions
+from mixmatch.execution import autocast_of, training_context
 from mixmatch.finetune import fine_tune
 from mixmatch.images import ImageSet, shuffled_batches
 from mixmatch.masks import Masks
@@ -147,7 +147,7 @@ class Bench:
             facts=lambda: {"measured": [x.model_dump(mode="json") for x in measured]},
             on_resume=resume,
         )
-        with fast_convolutions(model, self.job.execution):
+        with training_context(model, self.job.execution):
             result = fine_tune(
                 model,
                 masks,

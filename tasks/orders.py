@@ -31,7 +31,9 @@ def lone_execution(engine: EngineSettings) -> Execution:
     threads = joblib.cpu_count(only_physical_cores=True)  # no more than a container may use
     # The accelerators of a cluster are the members'; these steps take what this machine has.
     device = "auto" if engine.kind == "dask" and engine.device == "cuda" else engine.device
-    return resolve_execution(device=device, precision=engine.precision, threads=threads)
+    return resolve_execution(
+        device=device, precision=engine.precision, threads=threads, compiled=engine.compile_
+    )
 
 
 def member_execution(engine: EngineSettings) -> Execution:
@@ -40,6 +42,7 @@ def member_execution(engine: EngineSettings) -> Execution:
         device=engine.device,
         precision=engine.precision,
         threads=engine.threads_per_job,
+        compiled=engine.compile_,
         elsewhere=engine.kind == "dask",
     )
 

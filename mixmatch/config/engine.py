@@ -26,6 +26,9 @@ class EngineSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the processor computes in it, else float32."
     )
+    compile_: bool = Field(
+        False, alias="compile", description="Train through torch.compile; needs a C++ compiler."
+    )
     address: str | None = Field(
         None, description="Of the Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 
@@ -43,6 +43,8 @@ class Execution(Record):
         small_convolutions: ``products`` where matrix products replace the library's kernels on
             small images (every CPU), or ``native``.
         versions: of torch and timm, which decide the last bits too.
+        compiled: whether trainings run through ``torch.compile``. Left out of the record where it
+            is false, so that the setting changes no key but its own.
     """
 
     device: str
@@ -50,6 +52,7 @@ class Execution(Record):
     threads: int
     small_convolutions: str
     versions: dict[str, str]
+    compiled: bool = Field(False, exclude_if=lambda compiled: not compiled)
 
 
 class Accuracy(Record):

@@ -3,7 +3,13 @@ import torch
 from torch import nn
 
 from mixmatch.errors import ConfigError
-from mixmatch.execution import autocast_of, computing, fast_convolutions, resolve_execution
+from mixmatch.execution import (
+    autocast_of,
+    computing,
+    fast_convolutions,
+    resolve_execution,
+    training_context,
+)
 
 
 def test_the_processor_takes_products_on_small_images_whatever_its_precision():
@@ -55,3 +61,22 @@ def test_bfloat16_runs_under_autocast_and_float32_without():
     exact = execution.model_copy(update={"precision": "float32"})
     with autocast_of(exact)():
         assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_compiled_execution_compiles_the_network_for_its_training_only():
+    model = nn.Sequential(nn.Linear(2, 2))
+    execution = resolve_execution(device="cpu", precision="float32", threads=1, compiled=True)
+    with training_context(model, execution):
+        assert model._compiled_call_impl is not None
+    assert model._compiled_call_impl is None
+    plain = execution.model_copy(update={"compiled": False})
+    with training_context(model, plain):
+        assert model._compiled_call_impl is None
+
+
+def test_an_execution_that_is_not_compiled_keeps_the_key_that_it_had_before():
+    plain = resolve_execution(device="cpu", precision="float32", threads=1)
+    compiled = plain.model_copy(update={"compiled": True})
+    assert "compiled" not in plain.model_dump(mode="json")
+    assert compiled.model_dump(mode="json")["compiled"] is True
+    assert type(plain).model_validate(plain.model_dump(mode="json")) == plain

@@ -1,4 +1,5 @@
 import pytest
+
 from tasks.tracking import close_run, find_finished, open_run, record_result, record_rival
 
 NAME = "digits-test_resnet"
