@@ -60,7 +60,8 @@ class ObjectStore:
     programs = ()
 
     def __init__(self, swift):
-        self.address = swift.endpoint.removeprefix("http://")
+        # A name, as in compose: of an address, SDKs guess by themselves how buckets are named.
+        self.address = swift.endpoint.removeprefix("http://").replace("127.0.0.1", "localhost")
 
     def start(self, service, folder):
         """Start nothing."""

@@ -5,7 +5,9 @@ import stat
 
 import pytest
 import yaml
+from prefect.cli.deploy._models import PrefectYamlModel  # what `prefect deploy` checks
 
+from mixmatch.config import parse_run_config
 from tests.infra.compose import COMPOSE_FILE, ROOT, read_services
 
 TEXT = COMPOSE_FILE.read_text()
@@ -15,6 +17,8 @@ FILLED = dict.fromkeys(REQUIRED, "x")
 SERVICES = read_services(FILLED)
 LONG_RUNNING = [name for name in SERVICES if name != "s3-bucket"]
 OPTIONAL = {"MIXMATCH_TAG", "DOCKER_GROUP"}
+# What `prefect deploy` reads from its environment.
+PLACES = {"engine": {"kind": "dask", "address": "tcp://dask-scheduler:8786"}, "store": "s3://a/b"}
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)
@@ -98,7 +102,10 @@ def test_the_script_of_the_databases_can_be_run():
 
 def test_prefects_deployments_are_for_processes_and_for_containers():
     deployments = yaml.safe_load((ROOT / "infra" / "prefect.yaml").read_text())["deployments"]
+    PrefectYamlModel.model_validate({"deployments": deployments})
     assert [x["work_pool"]["name"] for x in deployments] == ["mixmatch", "mixmatch-docker"]
+    for deployment in deployments:
+        parse_run_config(deployment["parameters"]["config"] | PLACES, "prefect.yaml")
     workers = [SERVICES[x]["command"] for x in ("prefect-worker", "docker-worker")]
     pools = [re.search(r"--pool=([\w-]+)", " ".join(command))[1] for command in workers]
     assert pools == ["mixmatch", "mixmatch-docker"]
