@@ -136,10 +136,8 @@ class Team:
         return "\n".join(f"== {x.name}\n{x.read_text()[-4000:]}" for x in files if x.is_file())
 
     def stop(self):
-        """End all processes, those that were started last first."""
-        running = [x for x in self.services.values() if x.process is not None]
-        for service in reversed(running):
-            end_family(service.process)
+        """End all processes."""
+        end_families([x.process for x in self.services.values() if x.process is not None])
 
     def _made(self):
         number = 0
@@ -227,16 +225,18 @@ class Team:
         return folder
 
 
-def end_family(process):
-    """End a process and all below it: kindly, and after a while by force."""
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(True)]
-    except psutil.NoSuchProcess:
-        process.wait()
-        return
-    process.send_signal(signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, timeout=_END_S)
+def end_families(processes):
+    """End processes and all below them: kindly, and after a while by force."""
+    families = []
+    for process in processes:
+        if process.poll() is None:
+            root = psutil.Process(process.pid)
+            families += [root, *root.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(families, timeout=_END_S)
     for one in alive:
         one.kill()
     psutil.wait_procs(alive)
-    process.wait()
+    for process in processes:
+        process.wait()

@@ -18,7 +18,10 @@ SERVICES = read_services(FILLED)
 LONG_RUNNING = [name for name in SERVICES if name != "s3-bucket"]
 OPTIONAL = {"MIXMATCH_TAG", "DOCKER_GROUP"}
 # What `prefect deploy` reads from its environment.
-PLACES = {"engine": {"kind": "dask", "address": "tcp://dask-scheduler:8786"}, "store": "s3://a/b"}
+PLACES = {
+    "engine": {"kind": "dask", "address": "tcp://dask-scheduler:8786"},
+    "store": "s3://mixmatch/store",
+}
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)

@@ -146,7 +146,8 @@ def test_files_lie_in_the_bucket(swift, flow_run):
     keys = [
         x["Key"] for x in swift.client.list_objects_v2(Bucket="mixmatch", MaxKeys=1000)["Contents"]
     ]
-    assert sum(key.startswith("store/records/member/") for key in keys) == 2
+    # Two strategies, and the reference by MAG that they are shown beside.
+    assert sum(key.startswith("store/records/member/") for key in keys) == 3
     assert any(key.startswith("mlflow/") and key.endswith("MLmodel") for key in keys)
 
 
