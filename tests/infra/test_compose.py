@@ -78,6 +78,14 @@ def test_our_own_services_have_one_image_and_no_rights():
     assert all(SERVICES[name]["cap_drop"] == ["ALL"] for name in ours)
 
 
+def test_a_worker_with_an_accelerator_differs_in_saying_so_only():
+    with_one = yaml.safe_load((ROOT / "infra" / "compose.gpu.yaml").read_text())["services"]
+    assert list(with_one) == ["dask-worker"]
+    command = with_one["dask-worker"]["command"]
+    assert command == [*SERVICES["dask-worker"]["command"], "--resources=GPU=1"]
+    assert with_one["dask-worker"]["deploy"]["replicas"] == 1
+
+
 def test_the_image_is_not_run_as_root():
     lines = (ROOT / "infra" / "Dockerfile").read_text().splitlines()
     assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
