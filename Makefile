@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	--python-version 3.11
 FAULT_ROWS ?= build/faults.jsonl
 BENCH_VENV := build/bench-venv
 
@@ -13,14 +15,14 @@ BENCH_VENV := build/bench-venv
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
-	@echo "make check    format, lint, types, layering"
+	@echo "make check    format, lint, types, layering; Dockerfile and compose file"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
 	@echo "              (SECTIONS='masks steps ...' measures those anew; half an hour for all)"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
-	@echo "make lock     resolve requirements.lock anew"
+	@echo "make lock     resolve requirements.lock anew, and the image's"
 
 install: $(STAMP)
 
@@ -43,6 +45,8 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec infra/compose*.yaml
+	$(BIN)/hadolint infra/Dockerfile
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 times: install
@@ -65,8 +69,8 @@ bench-quick: install
 	$(BIN)/python -m benchmarks.bench --quick
 
 lock: install
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
-		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev --extra team pyproject.toml -o requirements.lock
+	$(COMPILE) --extra team --constraint requirements.lock pyproject.toml -o infra/requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

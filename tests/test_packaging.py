@@ -13,7 +13,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+OPTIONAL = [Requirement(line) for name in ("team", "dev") for line in EXTRAS[name]]
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = [
     Requirement(line.removesuffix("\\").strip())
@@ -52,14 +53,14 @@ def test_the_project_takes_the_version_that_works_and_not_the_one_that_fails(nam
     assert fails not in requirement(name).specifier
 
 
-@pytest.mark.parametrize("wanted", [*RUNTIME, *DEV], ids=lambda x: x.name)
+@pytest.mark.parametrize("wanted", [*RUNTIME, *OPTIONAL], ids=lambda x: x.name)
 def test_the_lock_holds_every_dependency_in_an_allowed_version(wanted):
     pins = locked(wanted.name)
     assert pins
     assert all(wanted.specifier.contains(exact(pin), prereleases=True) for pin in pins)
 
 
-@pytest.mark.parametrize("wanted", [*RUNTIME, *DEV], ids=lambda x: x.name)
+@pytest.mark.parametrize("wanted", [*RUNTIME, *OPTIONAL], ids=lambda x: x.name)
 def test_what_is_installed_is_allowed(wanted):
     assert wanted.specifier.contains(version(wanted.name), prereleases=True)
 

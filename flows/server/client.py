@@ -6,6 +6,7 @@ Uses only what has been imported already: Prefect takes seconds, which a server 
 import logging
 import os
 import sys
+from base64 import b64encode
 from typing import Any
 
 from flows.server.environment import URL_VARIABLE
@@ -31,6 +32,19 @@ def chosen_by_user() -> str | None:
     # This is set inside temporary_settings only, unlike the context that `get` returns.
     chosen = context.SettingsContext.__var__.get(None) if context else None
     return chosen.settings.api.url if chosen else None
+
+
+def login() -> dict[str, str]:
+    """Return the header by which Prefect's server knows us; empty where no credentials are set."""
+    from prefect.settings import get_current_settings  # noqa: PLC0415  takes seconds
+
+    api = get_current_settings().api
+    if api.auth_string is not None:
+        token = b64encode(api.auth_string.get_secret_value().encode()).decode()
+        return {"Authorization": f"Basic {token}"}
+    if api.key is not None:
+        return {"Authorization": f"Bearer {api.key.get_secret_value()}"}
+    return {}
 
 
 def send_all(timeout_s: float = _SEND_S) -> None:

@@ -9,6 +9,7 @@ from tasks.quiet import offline_environment
 from tasks.workspace import Workspace
 
 URL_VARIABLE = "PREFECT_API_URL"
+LOGIN_VARIABLE = "PREFECT_API_AUTH_STRING"
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -34,7 +35,7 @@ def managed_environment(workspace: Workspace, url: str) -> dict[str, str | None]
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         # What a user's shell may hold for another server.
         "PREFECT_API_KEY": None,
-        "PREFECT_API_AUTH_STRING": None,
+        LOGIN_VARIABLE: None,
         "PREFECT_PROFILE": None,
         **{name: _with_loopback(os.environ.get(name)) for name in ("NO_PROXY", "no_proxy")},
     }

@@ -2,11 +2,13 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 
-from flows.server.client import chosen_by_user, reload_settings, send_all
+from flows.server.client import chosen_by_user, login, reload_settings, send_all
 from flows.server.environment import (
+    LOGIN_VARIABLE,
     URL_VARIABLE,
     changed_environment,
     common_environment,
@@ -19,6 +21,7 @@ from tasks.workspace import Workspace
 
 _ANSWER_S = 10.0
 _SETTLE_S = 30.0
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class ServerStart:
@@ -37,7 +40,7 @@ class ServerStart:
         """Return the address of the API once it answers.
 
         Raises:
-            ServiceError: our server did not start, or the user's does not answer.
+            ServiceError: our server did not start, or the user's does not answer or refuses us.
         """
         if self._hold is None:
             return _answering(str(self._user_url))
@@ -100,18 +103,39 @@ def local_server(workspace: Workspace) -> Iterator[str]:
 
 
 def _answering(url: str) -> str:
-    """Return ``url`` if a server answers there, whatever it says.
+    """Return ``url`` if a server answers there and lets us in.
 
     Raises:
-        ServiceError: none does.
+        ServiceError: none answers, or it refuses the credentials.
     """
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER_S):
-            return url
-    except urllib.error.HTTPError:
-        return url  # it wants a login, which Prefect's client has
+        status = _status(f"{url}/health", {})
+        if status == HTTPStatus.OK:  # which it says to anybody
+            status = _status(f"{url}/admin/version", login())
     except (OSError, ValueError) as error:
         raise ServiceError(
             f"{URL_VARIABLE} must be the address of a Prefect server that answers, got "
             f"{shown(url)!r} ({error}); unset it to use a local server."
         ) from error
+    if status in _REFUSED:
+        found = "which refuses what is set" if login() else "and is not set"
+        raise ServiceError(
+            f"{LOGIN_VARIABLE} must be USER:PASSWORD of the Prefect server at {shown(url)}, "
+            f"{found}."
+        )
+    return url
+
+
+def _status(url: str, headers: Mapping[str, str]) -> int:
+    """Return the status of an answer.
+
+    Raises:
+        OSError: there is none.
+        ValueError: that is no address.
+    """
+    try:
+        request = urllib.request.Request(url, headers=dict(headers))
+        with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

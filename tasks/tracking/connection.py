@@ -7,12 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from mixmatch.errors import WorkspaceError
+from mixmatch.errors import ServiceError, WorkspaceError
 from tasks.addresses import shown
 from tasks.site import Site
 
@@ -30,8 +31,10 @@ _ALWAYS = {
 _UNLESS_SET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _SQLITE = "sqlite:///"
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def tracking_uri(site: Site) -> str:
@@ -59,6 +62,7 @@ def connect(site: Site) -> "MlflowClient":
 
     Raises:
         WorkspaceError: the database has the schema of another MLflow version.
+        ServiceError: the server refuses the credentials.
     """
     return _client(prepare_tracking(site))
 
@@ -120,14 +124,29 @@ def _client(uri: str) -> "MlflowClient":
 
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri  # else a process-wide one would win
     try:
-        return MlflowClient(tracking_uri=uri, registry_uri=registry)
+        client = MlflowClient(tracking_uri=uri, registry_uri=registry)
+        if _is_server(uri):
+            client.search_experiments(max_results=1)  # with which it says whether it knows us
+        return client
     except MlflowException as error:
+        if error.get_http_status_code() in _REFUSED:  # type: ignore[no-untyped-call]  # as all of it
+            raise ServiceError(
+                f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD must be an account of the "
+                f"MLflow server at {shown(uri)}, {_what_is_wrong()}."
+            ) from error
         if "out-of-date database schema" not in str(error):
             raise
         raise WorkspaceError(
             f"The database {shown(uri)} must have the schema of the installed MLflow, and has "
             f"another; make a copy of it, then run: mlflow db upgrade {shown(uri)}"
         ) from error
+
+
+def _what_is_wrong() -> str:
+    is_set = os.environ.get("MLFLOW_TRACKING_USERNAME") and os.environ.get(
+        "MLFLOW_TRACKING_PASSWORD"
+    )
+    return "which refuses what is set" if is_set else "and are not set"
 
 
 def _create_database(database: Path, artifacts: Path) -> None:

@@ -215,6 +215,7 @@ def _register(
         model.artifact_location,
         run_id=source_run,
         tags={**tags, "model_id": model.model_id},
+        model_id=model.model_id,  # a server that keeps the files itself asks whose they are
     )
     return int(version.version)
 

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import ClassVar
 
 from mixmatch.errors import TrainingError
-from mixmatch.records import Artifact, Record
+from mixmatch.records import Artifact, Execution, Record
 from tasks.jobs import Job
 from tasks.site import Site
+
+_BUSY_S = 0.3
 
 
 class NumberJob(Job):
@@ -43,3 +46,20 @@ def square(job: NumberJob, site: Site, label: str) -> NumberRecord:
 
 def _is_first(log: Path, label: str) -> bool:
     return len(list(log.glob(f"{label}-*"))) == 1
+
+
+class AcceleratedJob(NumberJob):
+    """Needs an accelerator, as far as the fan-out can see."""
+
+    execution: Execution = Execution(
+        device="cuda", precision="float32", threads=0, small_convolutions="native", versions={}
+    )
+
+
+def occupy(job: NumberJob, site: Site, label: str) -> NumberRecord:
+    """Return the number of this process and when it was at work, in seconds of one clock."""
+    del site, label
+    began = time.monotonic()
+    time.sleep(_BUSY_S)
+    artifact = Artifact(digest="0" * 64, size_bytes=job.number)
+    return NumberRecord(square=os.getpid(), values=(began, time.monotonic()), artifact=artifact)

@@ -7,10 +7,13 @@ import pytest
 from flows.server import begin_server, local_server, server_url
 from mixmatch.errors import ServiceError
 
+LOGIN = "Basic YWRtaW46cmlnaHQ="  # admin:right
+
 
 class Healthy(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if self.path == "/api/health" else 404)
+        refused = self.server.asks and self.headers.get("Authorization") != LOGIN
+        self.send_response(200 if self.path == "/api/health" else 401 if refused else 404)
         self.end_headers()
 
     def log_message(self, *args):
@@ -20,9 +23,11 @@ class Healthy(BaseHTTPRequestHandler):
 @pytest.fixture
 def user_server(monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), Healthy)
+    server.asks = False
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/api"
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    yield server
     server.shutdown()
     server.server_close()
     thread.join()
@@ -65,10 +70,9 @@ def test_inside_the_block_the_server_counts_as_chosen(workspace, stand_in):
         assert inner == outer
 
 
-def test_the_users_server_is_used_and_none_is_started(workspace, user_server, monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", user_server)
+def test_the_users_server_is_used_and_none_is_started(workspace, user_server):
     with local_server(workspace) as url:
-        assert url == user_server
+        assert url == f"http://127.0.0.1:{user_server.server_port}/api"
         assert server_url(workspace) is None
     assert not workspace.prefect.exists()
 
@@ -78,3 +82,24 @@ def test_a_users_server_that_does_not_answer_is_named(workspace, monkeypatch):
     message = r"PREFECT_API_URL must be .* that answers, got 'http://127\.0\.0\.1:9/api'"
     with pytest.raises(ServiceError, match=message), local_server(workspace):
         pass
+
+
+@pytest.mark.parametrize("given", [None, "admin:wrong"])
+def test_a_users_server_that_refuses_the_credentials_is_one_sentence(
+    workspace, user_server, given, monkeypatch
+):
+    user_server.asks = True
+    if given:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+    found = "which refuses what is set" if given else "and is not set"
+    message = rf"^PREFECT_API_AUTH_STRING must be USER:PASSWORD of .*/api, {found}\.$"
+    with pytest.raises(ServiceError, match=message) as caught, local_server(workspace):
+        pass
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_users_server_is_shown_the_credentials(workspace, user_server, monkeypatch):
+    user_server.asks = True
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:right")
+    with local_server(workspace) as url:
+        assert url.endswith("/api")
