@@ -48,7 +48,7 @@ times: install
 
 faults: install
 	mkdir -p $(dir $(FAULT_ROWS))
-	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
+	$(BIN)/python -m benchmarks.faults $(FAULT_ROWS)
 
 bench: install
 	$(BIN)/python -m benchmarks.bench
