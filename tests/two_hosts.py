@@ -1,17 +1,20 @@
-"""Two hosts on one machine: this one, and a network namespace behind a cable that can be cut.
+"""Two hosts on one machine: network namespaces, joined by a cable that can be cut.
 
-Needs root and Debian's iproute2. The other host has an address, a routing table and a loopback of
-its own; folders that only this host has can be hidden from it.
+Needs root and Debian's iproute2. Each has an address, routes and a loopback of its own, and neither
+is this machine's: nothing of its own network is touched. Folders of the one can be hidden from the
+other.
 """
 
+import ctypes
 import os
 import shutil
 import subprocess
 import time
 from contextlib import contextmanager, suppress
 
-_HERE, _THERE = "192.0.2.1", "192.0.2.2"  # of the network that is set aside for examples
+_HERE, _THERE = "192.0.2.1", "192.0.2.2"
 _HIDE = 'for x in $HIDDEN; do mount -t tmpfs -o ro tmpfs "$x" || exit 1; done; exec "$@"'
+_NETWORK = 0x40000000  # CLONE_NEWNET: the kind of namespace
 
 
 def missing():
@@ -31,37 +34,48 @@ class Cable:
     """What joins the two.
 
     Attributes:
-        here: address of this host.
+        here: address of the host on which the block of ``two_hosts`` runs.
         there: address of the other one.
     """
 
     def __init__(self):
         self.here, self.there = _HERE, _THERE
-        self._name, self._end = f"mm{os.getpid()}", f"mm{os.getpid()}b"
+        self._names = tuple(f"mm{os.getpid()}{x}" for x in "ab")
 
     def lay(self):
-        _ip("netns", "add", self._name)
-        _ip("link", "add", self._name, "type", "veth", "peer", "name", self._end)
-        _ip("link", "set", self._end, "netns", self._name)
-        _ip("addr", "add", f"{_HERE}/30", "dev", self._name)
-        self._there("addr", "add", f"{_THERE}/30", "dev", self._end)
-        self._there("link", "set", "lo", "up")
-        self._there("link", "set", self._end, "up")
-        _ip("link", "set", self._name, "up")
+        one, other = self._names
+        for name in self._names:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", one, "link", "add", one, "type", "veth", "peer", "name", other, "netns", other)
+        for name, address in zip(self._names, (_HERE, _THERE), strict=True):
+            _ip("-n", name, "addr", "add", f"{address}/30", "dev", name)
+            _ip("-n", name, "link", "set", name, "up")
 
     def take_up(self):
-        with suppress(subprocess.CalledProcessError):  # it was never laid
-            _ip("link", "del", self._name)
-        with suppress(subprocess.CalledProcessError):
-            _ip("netns", "del", self._name)
+        for name in self._names:
+            with suppress(subprocess.CalledProcessError):  # it was never laid
+                _ip("netns", "del", name)
+
+    @contextmanager
+    def on_this_end(self):
+        """Have this thread, and all that it starts, on the first host inside the block."""
+        with open("/proc/thread-self/ns/net") as before:
+            with open(f"/var/run/netns/{self._names[0]}") as host:
+                _enter(host)
+            try:
+                yield
+            finally:
+                _enter(before)
 
     def cut(self, seconds):
         """Cut it, and join it again after ``seconds``."""
-        _ip("link", "set", self._name, "down")
+        name = self._names[0]
+        _ip("-n", name, "link", "set", name, "down")
         try:
             time.sleep(seconds)
         finally:
-            _ip("link", "set", self._name, "up")
+            _ip("-n", name, "link", "set", name, "up")
 
     def command_there(self, *hidden):
         """Return what to write before a command so that it runs there, where ``hidden`` is empty.
@@ -70,21 +84,28 @@ class Cable:
         """
         folders = " ".join(str(x) for x in hidden)
         shell = ("env", f"HIDDEN={folders}", "sh", "-c", _HIDE, "sh")
-        return ("ip", "netns", "exec", self._name, *shell)
-
-    def _there(self, *arguments):
-        _ip("-n", self._name, *arguments)
+        return ("ip", "netns", "exec", self._names[1], *shell)
 
 
 @contextmanager
 def two_hosts():
-    """Yield the cable; whatever runs on the other host must have ended before the block does."""
+    """Yield the cable; the block runs on the first host, with all that it starts.
+
+    What runs on the other must have ended before the block does.
+    """
     cable = Cable()
     try:
         cable.lay()
-        yield cable
+        with cable.on_this_end():
+            yield cable
     finally:
         cable.take_up()
+
+
+def _enter(namespace):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace.fileno(), _NETWORK):
+        raise OSError(ctypes.get_errno(), "setns failed")
 
 
 def _ip(*arguments):
