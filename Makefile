@@ -54,7 +54,7 @@ times: install
 
 faults: install
 	mkdir -p $(dir $(FAULT_ROWS))
-	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
+	$(BIN)/python -m benchmarks.faults $(FAULT_ROWS)
 
 bench: install $(BENCH_VENV)/.installed
 	$(BIN)/python -m benchmarks.bench $(SECTIONS)

@@ -1,7 +1,9 @@
 """What a workspace holds after a run, read from its databases and files themselves."""
 
 import hashlib
+import shutil
 import sqlite3
+import subprocess
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -109,6 +111,19 @@ def processes_of(workspace: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def remove(workspace: Path) -> None:
+    """End what still works on a workspace, and remove it with all that lies beside it."""
+    for process in processes_of(workspace):
+        process.kill()
+    if workspace.is_mount():
+        subprocess.run(["umount", "-l", workspace], check=True)
+    for beside in workspace.parent.glob(f"{workspace.name}*"):
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink()
 
 
 def records_of(workspace: Path) -> dict[str, tuple[int, int]]:

@@ -52,7 +52,7 @@ def write_document(
         "| case | what happened | starts | same files, aliases and counts | computed twice "
         "| doubled | unfinished | left over | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(_line(row) for row in sorted(measured, key=lambda x: x["case"])),
+        *(_line(row) for row in sorted(measured, key=_place)),
         "",
         f"Machine: {whole['machine']}. Versions: {whole['versions']}. Seed of the points: {seed}. "
         f"Command: `make faults`.",
@@ -61,6 +61,12 @@ def write_document(
 
 
 MARK = "<!-- benchmarks/faults.py writes all that follows -->"
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str]:
+    """Return what rows are sorted by: kinds first, numbers within."""
+    kind, _, number = row["case"].rpartition(" ")
+    return (kind, number) if number.isdecimal() else (row["case"], "")
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,171 +1,88 @@
-"""What a run survives: kills, a locked database, a full disk; every case against a whole run.
+"""What a run survives: kills, servers that stop, a cut link, a full disk; all against a whole run.
 
-``python benchmarks/faults.py ROWS.jsonl`` runs what ROWS.jsonl lacks, one row per case, and writes
+``python -m benchmarks.faults ROWS.jsonl`` runs what ROWS.jsonl lacks, one row per case, and writes
 docs/reliability.md from all rows. The same command goes on after an interruption.
 """
 
 import argparse
-import os
 import random
-import shutil
-import sqlite3
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+import traceback
+from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fault_run import Run
-from fault_state import State, processes_of, records_of, state_of
-from fault_table import append, machine, read_rows, write_document
+from benchmarks import fault_cases
+from benchmarks.fault_cases import Case, Disturbed
+from benchmarks.fault_run import Run
+from benchmarks.fault_state import State, remove, state_of
+from benchmarks.fault_table import append, machine, read_rows, write_document
+from tests import two_hosts
 
 ROOT = Path(__file__).parents[1]
-DISK_BYTES = 40_000_000
-LOCKED_S = 30.0
 SEED = 20261127
 DOCUMENT = ROOT / "docs" / "reliability.md"
 
 
-@dataclass(frozen=True)
-class Disturbed:
-    """A run that was disturbed.
-
-    Attributes:
-        what: happened, and where.
-        summary: None if it did not get to its end.
-        done: records that were there when it ended.
-    """
-
-    what: str
-    summary: dict[str, Any] | None
-    done: dict[str, tuple[int, int]]
-
-
-def killed_flow(workspace: Path, fraction: float, whole_s: float) -> Disturbed:
-    """Kill the flow's process, with the scheduler of the local cluster that lives in it."""
-    seconds = fraction * whole_s
-    while not (run := Run(workspace)).kill_after(seconds):
-        # The machine is faster than at the undisturbed run: the point lay after the end.
-        _clean(workspace)
-        run.log.unlink()
-        seconds *= 0.8
-    what = f"flow process killed after {seconds:.0f} s, in {run.stage()}"
-    return Disturbed(what, None, records_of(workspace))
-
-
-def killed_worker(workspace: Path, generator: random.Random) -> Disturbed:
-    """Kill a worker while it holds the state of a fine-tune that is not finished."""
-    run = Run(workspace)
-    progress = workspace / "runs" / "progress"
-    ready = 1 + generator.randrange(4)
-    run.wait_for(lambda: len(list(progress.rglob("*%2F*.json"))) >= ready and run.workers())
-    run.wait_for(lambda: list((workspace / "training").glob("*.safetensors")) and run.workers())
-    victim = generator.choice(run.workers())
-    victim.kill()
-    done = records_of(workspace)
-    return Disturbed("a worker killed in the middle of a fine-tune", run.end(), done)
-
-
-def killed_workers(workspace: Path) -> Disturbed:
-    """Kill all workers at once."""
-    run = Run(workspace)
-    progress = workspace / "runs" / "progress"
-    run.wait_for(lambda: len(list(progress.rglob("*%2F*.json"))) >= 4 and len(run.workers()) == 2)
-    for worker in run.workers():
-        worker.kill()
-    return Disturbed("all workers killed at once", run.end(), records_of(workspace))
-
-
-def killed_scheduler(workspace: Path) -> Disturbed:
-    """Kill the local cluster's scheduler: it lives in the flow's process, which dies with it."""
-    run = Run(workspace)
-    progress = workspace / "runs" / "progress"
-    run.wait_for(lambda: len(list(progress.rglob("*%2F*.json"))) >= 4)
-    run.kill()
-    return Disturbed("local scheduler killed in the fan-out", None, records_of(workspace))
-
-
-def locked_database(workspace: Path) -> Disturbed:
-    """Lock MLflow's SQLite database for half a minute while runs and versions are written."""
-    run = Run(workspace)
-    run.wait_for(lambda: "\nregister: " in run.log.read_text())
-    with closing(sqlite3.connect(workspace / "mlflow.db", timeout=60)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        time.sleep(LOCKED_S)
-        connection.rollback()
-    done = records_of(workspace)
-    return Disturbed(f"MLflow's database locked for {LOCKED_S:.0f} s", run.end(), done)
-
-
-def full_disk(workspace: Path) -> Disturbed:
-    """Run in a workspace on a small tmpfs until it is full; then give it space."""
-    with _tmpfs(workspace) as enlarge:
-        run = Run(workspace)
-        summary = run.end()
-        enlarge()
-        what = f"disk full: a tmpfs of {DISK_BYTES / 1e6:.0f} MB, in {run.stage()}"
-        return Disturbed(what, summary, records_of(workspace))
-
-
-@contextmanager
-def _tmpfs(workspace: Path) -> Iterator[Callable[[], None]]:
-    workspace.mkdir(parents=True)
-    size = f"size={DISK_BYTES}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", workspace], check=True)
-
-    def enlarge() -> None:
-        subprocess.run(["mount", "-o", "remount,size=4g", workspace], check=True)
-
-    yield enlarge
-
-
-def _may_mount() -> bool:
-    return os.geteuid() == 0 and shutil.which("mount") is not None
-
-
-def cases(whole_s: float) -> dict[str, Callable[[Path], Disturbed]]:
+def cases(whole_s: float) -> dict[str, Case]:
     """Return all cases by name, in the order in which they run."""
+    found: dict[str, Case] = {
+        "S3 500s": fault_cases.failing_store,
+        "S3 away": fault_cases.stopped_store,
+        "S3 and a kill": fault_cases.killed_beside_store,
+        "MLflow stopped": fault_cases.frozen_mlflow,
+        "MLflow killed": fault_cases.killed_mlflow,
+        "MLflow's database": fault_cases.locked_database,
+        "scheduler": fault_cases.killed_scheduler,
+        "workers": fault_cases.killed_workers,
+    }
+    if two_hosts.missing() is None:
+        found["two hosts"] = fault_cases.cut_link
+    if fault_cases.may_mount():
+        found["disk"] = fault_cases.full_disk
     points = random.Random(SEED)
-    found: dict[str, Callable[[Path], Disturbed]] = {}
     for number in range(1, 21):
-        fraction = points.random()
-        found[f"flow {number:02}"] = partial(killed_flow, fraction=fraction, whole_s=whole_s)
+        seconds = points.random() * whole_s
+        found[f"flow {number:02}"] = partial(fault_cases.killed_flow, seconds=seconds)
         if number % 4 == 0:  # mixed, so that a matrix that is still under way shows every kind
-            choice = random.Random(SEED + number)
-            found[f"worker {number // 4}"] = partial(killed_worker, generator=choice)
-    found["workers"], found["scheduler"] = killed_workers, killed_scheduler
-    found["database"] = locked_database
-    if _may_mount():
-        found["disk"] = full_disk
-    order = ["flow 01", "worker 1", "database", "disk", "workers", "scheduler"]
-    return {name: found[name] for name in [*order, *found] if name in found}
+            after = number // 4 - 1
+            found[f"worker {after + 1}"] = partial(fault_cases.killed_worker, after=after)
+    return found
 
 
-def measure(
-    name: str, disturb: Callable[[Path], Disturbed], whole: State, folder: Path
-) -> dict[str, Any]:
+def measure(name: str, case: Case, whole: State, folder: Path) -> dict[str, Any]:
     """Run one case to its end and compare with the whole run."""
-    workspace, started = folder / name.replace(" ", "-"), time.monotonic()
+    workspace, started = folder / name.replace(" ", "-").replace("'", ""), time.monotonic()
     try:
-        disturbed = disturb(workspace)
-        summary, num_starts = disturbed.summary, 1
-        while summary is None and num_starts < 3:
-            summary, num_starts = Run(workspace).end(), num_starts + 1
-        verdict: dict[str, Any] = {"ended": summary is not None}
-        if summary is not None:
-            verdict |= _compare(state_of(workspace, summary), whole)
-            after = records_of(workspace)
-            verdict["computed_twice"] = [k for k, x in disturbed.done.items() if after.get(k) != x]
+        with ExitStack() as stack:
+            row = _judged(workspace, case(workspace, stack), whole)
+    except Exception as error:  # the case itself failed; the others are to run all the same
+        traceback.print_exc()
+        row = {"what": f"**the case failed**: {type(error).__name__}", "starts": 1, "ended": False}
     finally:
-        _clean(workspace)
+        remove(workspace)
+    wrong = [k for k, x in row.items() if k not in {"what", "starts", "ended"} and x]
     seconds = round(time.monotonic() - started)
-    row = {"case": name, "what": disturbed.what, "starts": num_starts, **verdict}
-    row["ok"] = verdict["ended"] and not any(x for k, x in verdict.items() if k != "ended")
-    return {**row, "seconds": seconds, **machine()}
+    ok = row["ended"] and not wrong
+    return {"case": name, **row, "ok": ok, "seconds": seconds, **machine()}
+
+
+def _judged(workspace: Path, disturbed: Disturbed, whole: State) -> dict[str, Any]:
+    """Start a run again until it ends, at most twice, and say what is not as it should be."""
+    summary, num_starts = disturbed.summary, 1
+    while summary is None and num_starts < 3:
+        summary, num_starts = Run(workspace, disturbed.settings).end(), num_starts + 1
+    found: dict[str, Any] = {"what": disturbed.what, "starts": num_starts}
+    found["ended"] = summary is not None
+    if summary is not None:
+        found |= _compare(state_of(workspace, summary), whole)
+        found["leftovers"] += disturbed.left()
+        after = disturbed.records()
+        found["computed_twice"] = [k for k, x in disturbed.done.items() if after.get(k) != x]
+    return found
 
 
 def _compare(found: State, whole: State) -> dict[str, Any]:
@@ -184,15 +101,6 @@ def _compare(found: State, whole: State) -> dict[str, Any]:
         # An undisturbed run leaves Dask's folder.
         "leftovers": [x for x in found.leftovers if x not in whole.leftovers],
     }
-
-
-def _clean(workspace: Path) -> None:
-    """End what a failed case left alive, and remove its files."""
-    for process in processes_of(workspace):
-        process.kill()
-    if workspace.is_mount():
-        subprocess.run(["umount", "-l", workspace], check=True)
-    shutil.rmtree(workspace, ignore_errors=True)
 
 
 def main() -> None:
@@ -232,7 +140,7 @@ def _whole(folder: Path) -> dict[str, Any]:
         raise RuntimeError(f"the undisturbed run failed:\n{run.log.read_text()}")
     seconds = round(time.monotonic() - started)
     state = state_of(folder / "whole", summary)
-    _clean(folder / "whole")
+    remove(folder / "whole")
     return {"case": "whole", "seconds": seconds, "state": asdict(state), **machine()}
 
 

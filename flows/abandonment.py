@@ -1,7 +1,8 @@
 """Prefect's flow runs, with their task runs, that a killed process left unfinished: to Crashed.
 
-A flow run of ours names its owner among its parameters, from its first moment, and shows its
-heartbeat as a label. Runs of anybody else, and those that are only scheduled, are left alone.
+A flow run of ours names its owner among its parameters, from its first moment, or as a label where
+a schedule wrote the parameters, and shows its heartbeat as a label. Runs of anybody else, and those
+that are only scheduled, are left alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,12 @@ from tasks.owners import Owner, age_s
 from tasks.tracking.repeatable import now_ms
 
 OWNER_PARAMETER = "owner"
-FLOWS = ("compress", "study", "fan-out")
+FLOWS = (
+    *("compress", "study", "fan-out"),
+    *("compress-scheduled", "nightly", "promote", "rollback"),  # entry points for schedules
+)
 
+_OWNER_LABEL = "mixmatch.owner"
 _BEAT_LABEL = "mixmatch.beat_ms"
 _PAGE = 200
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
@@ -56,6 +61,16 @@ def beat_of_this_run() -> Callable[[], None] | None:
             client.update_flow_run_labels(flow_run_id, {_BEAT_LABEL: now_ms()})
 
     return beat
+
+
+def own_this_run(owner: Owner) -> None:
+    """Name the owner of the flow run that is running here, if one is."""
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        labels: dict[str, bool | int | float | str] = {_OWNER_LABEL: str(owner)}
+        labels[_BEAT_LABEL] = now_ms()
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(context.flow_run.id, labels)
 
 
 def crash_abandoned(*, alone: bool) -> CrashedRuns:
@@ -101,7 +116,7 @@ def _is_dead(run: FlowRun, beats: Mapping[Owner, float], *, alone: bool) -> bool
 
 
 def _owner_of(run: FlowRun) -> Owner | None:
-    return Owner.parse(run.parameters.get(OWNER_PARAMETER))
+    return Owner.parse(run.parameters.get(OWNER_PARAMETER) or run.labels.get(_OWNER_LABEL))
 
 
 def _beats(runs: Sequence[FlowRun]) -> dict[Owner, float]:

@@ -130,7 +130,7 @@ def save_schedule(
 def list_schedules() -> ScheduleRows:
     """Return all schedules of compression flows on the server."""
     with get_client(sync_client=True) as client:
-        return ScheduleRows(schedules=tuple(_row(x) for x in _deployments(client)))
+        return ScheduleRows(schedules=tuple(_row(x) for x in deployments_of(client)))
 
 
 def remove_schedule(name: str) -> ScheduleRow:
@@ -140,7 +140,7 @@ def remove_schedule(name: str) -> ScheduleRow:
         ConfigError: there is none of that name.
     """
     with get_client(sync_client=True) as client:
-        found = _deployments(client)
+        found = deployments_of(client)
         for deployment in found:
             if deployment.name == name:
                 client.delete_deployment(deployment.id)
@@ -158,7 +158,8 @@ def _ensure_pool(client: SyncPrefectClient, name: str) -> WorkPool:
         return client.create_work_pool(pool)
 
 
-def _deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
+def deployments_of(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    """Return all deployments of compression flows, by name."""
     ours = FlowFilter(name=FlowFilterName(any_=[FLOW_NAME]))
     found: list[DeploymentResponse] = []
     while page := client.read_deployments(flow_filter=ours, limit=_PAGE, offset=len(found)):

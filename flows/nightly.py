@@ -11,6 +11,7 @@ from prefect import flow
 from flows.family import run_family_flow
 from flows.inputs import check_inputs, locate_inputs
 from flows.judges import judges
+from flows.ownership import owned
 from flows.promotion import refuse_nothing
 from flows.steps import as_effect
 from flows.watch import NullWatch
@@ -50,16 +51,17 @@ def nightly_flow(
     run, gates = parse_run_config(config, "config"), parse_policy(policy, "policy")
     who = check_person(by)
     site = Site.at(Workspace.open(Path(workspace)), run.store)
-    prepare_tracking(site)
-    inputs = locate_inputs(run, site)
-    check_inputs(run, inputs, site)
-    family = run_family_flow(run, site, inputs, NullWatch())
-    versions = sorted({x.model_version for x in family.results if x.model_version is not None})
-    references = [f"{run.registered_name}/{version}" for version in versions]
-    verdicts = as_effect(audit_versions)(site, references)
-    summary = as_effect(promotion.promote)(
-        site, run.registered_name, gates, by=who, judges=_remembering(verdicts)
-    )
+    with owned(site):
+        prepare_tracking(site)
+        inputs = locate_inputs(run, site)
+        check_inputs(run, inputs, site)
+        family = run_family_flow(run, site, inputs, NullWatch())
+        versions = sorted({x.model_version for x in family.results if x.model_version is not None})
+        references = [f"{run.registered_name}/{version}" for version in versions]
+        verdicts = as_effect(audit_versions)(site, references)
+        summary = as_effect(promotion.promote)(
+            site, run.registered_name, gates, by=who, judges=_remembering(verdicts)
+        )
     refuse_nothing(summary)
     return {
         "run": family.model_dump(mode="json"),

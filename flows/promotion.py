@@ -9,6 +9,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.judges import judges
+from flows.ownership import owned
 from flows.steps import as_effect
 from mixmatch.config import parse_policy
 from mixmatch.errors import PromotionError
@@ -59,15 +60,11 @@ def promote_flow(
     Raises:
         PromotionError: no version passes, or somebody else was faster.
     """
-    parsed = parse_policy(policy, "policy")
-    summary = as_effect(promotion.promote)(
-        site_at(workspace, store),
-        name,
-        parsed,
-        by=check_person(by),
-        judges=judges(),
-        factory=factory,
-    )
+    parsed, site = parse_policy(policy, "policy"), site_at(workspace, store)
+    with owned(site):
+        summary = as_effect(promotion.promote)(
+            site, name, parsed, by=check_person(by), judges=judges(), factory=factory
+        )
     refuse_nothing(summary)
     return summary.model_dump(mode="json")
 
@@ -95,7 +92,9 @@ def rollback_flow(
     Returns:
         The summary as plain JSON.
     """
-    summary = as_effect(promotion.rollback)(
-        site_at(workspace, store), name, alias, by=check_person(by, why), why=why
-    )
+    site = site_at(workspace, store)
+    with owned(site):
+        summary = as_effect(promotion.rollback)(
+            site, name, alias, by=check_person(by, why), why=why
+        )
     return summary.model_dump(mode="json")

@@ -12,6 +12,7 @@ from mixmatch.records import Record
 from tasks.leases import FoundLease, found_leases
 from tasks.leftovers import end_children, remove_leftovers
 from tasks.owners import Owner
+from tasks.shelf import remove_finished
 from tasks.site import Site
 from tasks.tracking.abandoned import KilledRun, kill_abandoned
 from tasks.tracking.passing import patiently
@@ -26,7 +27,8 @@ class Reaped(Record):
         tracked_runs: MLflow's runs that are KILLED now.
         server_ports: of Prefect servers that nobody held, and that were ended.
         processes: other servers whose owners are dead, and that were ended.
-        leftovers: files and folders that were removed, relative to the workspace.
+        leftovers: files and folders that were removed, relative to the workspace, or named as in a
+            store that it shares.
         num_leases: of dead owners, removed.
     """
 
@@ -78,7 +80,10 @@ def _reap(site: Site, reaped: Reaped) -> Reaped:
         update = {
             "tracked_runs": patiently(lambda: kill_abandoned(site, alone=_nobody(leases))),
             "processes": end_children(dead),
-            "leftovers": remove_leftovers(workspace, [x for x in leases if x.is_alive]),
+            "leftovers": (
+                *remove_leftovers(workspace, [x for x in leases if x.is_alive]),
+                *remove_finished(site),
+            ),
             "num_leases": len(dead),
         }
         for lease in dead:  # last, so that a reaper that is killed leaves no trace unread

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.compress import compress_if_changed
+from flows.ownership import owned
 from flows.watch import NullWatch
 from mixmatch.config import parse_run_config
 from mixmatch.errors import FamilyError
@@ -43,7 +44,8 @@ def compress_scheduled(config: Mapping[str, object], workspace: str) -> State[An
     apply_offline_environment()
     settings = parse_run_config(config, "The deployment's parameter config")
     site = Site.at(Workspace.open(Path(workspace)), settings.store)
-    outcome = compress_if_changed(settings, site, watch=NullWatch())
+    with owned(site):
+        outcome = compress_if_changed(settings, site, watch=NullWatch())
     state = _state(outcome)
     get_run_logger().info(state.message)
     return state

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dask.base import annotate
@@ -62,15 +63,16 @@ def existing_cluster(address: str, site: Site, *, accelerated: bool) -> Cluster:
     Raises:
         ServiceError: there is no scheduler or worker, or a worker cannot do the work.
     """
-    progress = site.progress or ""
-    for folder in filter(None, (_folder(site.store), progress)):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    with _connected(address, _RETURN_S) as client:
+    with (
+        _marked(_folder(site.store)) as in_store,
+        _marked(site.workspace) as in_workspace,
+        _connected(address, _RETURN_S) as client,
+    ):
         workers = _await_workers(client, address, accelerated=accelerated)
         _check_slots(address, workers)
-        facts = _ask(client, address, (site.store, progress), list(workers))
-    _check_facts(address, site, facts)
-    told = site if all(progress in x.seen for x in facts.values()) else _silent_site(site)
+        facts = _ask(client, address, (in_store, in_workspace), list(workers))
+    _check_facts(address, site, facts, in_store)
+    told = site if all(in_workspace in x.seen for x in facts.values()) else site.elsewhere()
     return Cluster(DaskTaskRunner(address=address, client_kwargs={"timeout": _ANSWER_S}), told)
 
 
@@ -96,6 +98,21 @@ class WorkerWatch:
     def give_up(self, futures: list[Any]) -> None:
         """Cancel ``futures``, which then end as if their worker had died."""
         self._client.cancel(futures, force=True)  # type: ignore[no-untyped-call]  # as all of Dask
+
+
+@contextmanager
+def _marked(root: str | None) -> Iterator[str]:
+    """Yield a folder below ``root`` that is there for the block; empty where there is no root.
+
+    Whoever sees it shares ``root``: a path alone may name another folder on another machine.
+    """
+    if root is None:
+        yield ""
+        return
+    parent = Path(root) / "scratch"
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent, prefix="seen-") as folder:
+        yield folder
 
 
 @contextmanager
@@ -178,7 +195,7 @@ def _ask(
     return found
 
 
-def _check_facts(address: str, site: Site, facts: Mapping[str, WorkerFacts]) -> None:
+def _check_facts(address: str, site: Site, facts: Mapping[str, WorkerFacts], in_store: str) -> None:
     ours = own_versions()
     for worker, found in facts.items():
         other = {x: v for x, v in found.versions.items() if v != ours[x]}
@@ -188,8 +205,7 @@ def _check_facts(address: str, site: Site, facts: Mapping[str, WorkerFacts]) -> 
                 f"The worker {worker} of {shown(address)} must have {name} {ours[name]} as this "
                 f"machine, and has {version}."
             )
-        store = _folder(site.store)
-        if store and store not in found.seen:
+        if in_store and in_store not in found.seen:
             raise ServiceError(
                 f"The worker {worker} of {shown(address)} must reach the store {site.store}, and "
                 "has no such folder; set store to a place that all workers share."
@@ -205,10 +221,6 @@ def _check_facts(address: str, site: Site, facts: Mapping[str, WorkerFacts]) -> 
 def _folder(store: str) -> str | None:
     """Return the folder of a store; None where it is an address, which the SDK finds by itself."""
     return None if "://" in store else store
-
-
-def _silent_site(site: Site) -> Site:
-    return site.model_copy(update={"progress": None})
 
 
 def _reason(error: BaseException) -> str:

@@ -31,7 +31,7 @@ _NEAR_CHANCE = 0.1
 def compute(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> BaseRecord:
     """Load or train the network, evaluate it, put its weights into the store."""
     store, clock = site.open_store(), Clock.start()
-    interruption = Interruption.of(site, job.key, clock)
+    interruption = Interruption.of(site, job, clock)
     with computing(job.execution) as device:
         model = _trained_network(job, checkpoint, site, device, interruption)
         accuracies = {split: _accuracy(job, model, site, split) for split in ("validation", "test")}

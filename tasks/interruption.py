@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mixmatch.snapshots import Snapshot, Snapshots
+from tasks.jobs import Job
+from tasks.shelf import Shelf
 from tasks.site import Site
 
 _log = logging.getLogger(__name__)
@@ -71,16 +73,26 @@ class Interruption:
         file: where it lies; it appears complete or not at all.
         key: of the job; another job's file is never taken for this one's.
         clock: of the job.
+        shelf: for its copy where workers on other machines find it; None: there are none.
     """
 
     file: Path
     key: str
     clock: Clock
+    shelf: Shelf | None = None
 
     @classmethod
-    def of(cls, site: Site, key: str, clock: Clock) -> "Interruption":
-        """Return the file of the job ``key``; writes nothing."""
-        return cls(site.open_workspace().training_file(key), key, clock)
+    def of(cls, site: Site, job: Job, clock: Clock) -> "Interruption":
+        """Return the file of ``job``; writes nothing."""
+        file = site.open_workspace().training_file(job.key)
+        return cls(file, job.key, clock, Shelf.of(site, job.step, job.key))
+
+    def end(self) -> None:
+        """Remove the file and its copy: the job's record is committed."""
+        if self.file.exists():  # else nothing was kept, here or elsewhere
+            if self.shelf is not None:
+                self.shelf.forget()
+            self.file.unlink(missing_ok=True)
 
     def snapshots(
         self,
@@ -109,6 +121,8 @@ class Interruption:
 
     def _read(self) -> Snapshot | None:
         """Return what was kept, or None, with a line in the log if there is something else."""
+        if self.shelf is not None and not self.file.is_file():
+            self.shelf.fetch(self.file)
         if not self.file.is_file():
             return None
         try:
@@ -139,6 +153,9 @@ class Interruption:
             with contextlib.suppress(OSError):  # where it could not be created, it is not there
                 fresh.unlink()
             _log.warning("An interruption now would lose epochs: %s (%s).", fresh, error)
+            return
+        if self.shelf is not None:
+            self.shelf.keep(self.file)
 
 
 def _identity(key: str) -> dict[str, object]:

@@ -25,7 +25,7 @@ def compute(job: MemberJob, site: Site, label: str) -> MemberRecord:
         model.to(device)
         masks = {name: mask.to(device) for name, mask in masks.items()}
         watched = bench.watched(site.progress, label)
-        course = bench.run(model, masks, watched, Interruption.of(site, job.key, clock))
+        course = bench.run(model, masks, watched, Interruption.of(site, job, clock))
     watched.finish()
     model.cpu()
     artifact = _packed(model, job.spec, store)

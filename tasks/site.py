@@ -13,7 +13,7 @@ class Site(Record):
     """The places that a worker must know.
 
     Attributes:
-        workspace: absolute folder of the workspace.
+        workspace: absolute folder of the workspace; empty: the worker's own, on another machine.
         store: absolute folder of the artifact store, or its address ``s3://BUCKET/PREFIX``.
         progress: folder in which running jobs tell how far they are; None: they tell nobody.
     """
@@ -47,7 +47,16 @@ class Site(Record):
 
     def open_workspace(self) -> Workspace:
         """Return the workspace, without creating or checking anything."""
-        return Workspace(Path(self.workspace))
+        return Workspace(Path(self.workspace)) if self.workspace else Workspace.of_worker()
+
+    @property
+    def is_store_shared(self) -> bool:
+        """Say whether the store lies elsewhere than in the workspace, so that others may use it."""
+        return self.store != str(self.open_workspace().store)
+
+    def elsewhere(self) -> "Site":
+        """Return what a worker on another machine is told: the store, and none of our paths."""
+        return Site(workspace="", store=self.store)
 
     def open_store(self) -> Store:
         """Return the artifact store."""

@@ -137,7 +137,10 @@ def _step(job: Job, site: Site, kind: type[R], compute: Callable[[], object]) ->
     record = cast(R, compute())
     store.commit(job.step, job.key, job.inputs, record)
     # Only now: a process that dies before would find neither the record nor its way back.
-    site.open_workspace().training_file(job.key).unlink(missing_ok=True)
+    if site.open_workspace().training_file(job.key).exists():
+        from tasks.interruption import Clock, Interruption  # noqa: PLC0415  torch is slow to load
+
+        Interruption.of(site, job, Clock.start()).end()
     return record
 
 

@@ -40,6 +40,16 @@ class Workspace:
             ) from error
         return workspace
 
+    @classmethod
+    def of_worker(cls) -> "Workspace":
+        """Return where a worker on another machine keeps its cache and unfinished trainings.
+
+        At MIXMATCH_HOME, else in the user's cache folder; creates nothing.
+        """
+        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        chosen = Path(os.environ.get(HOME_VARIABLE) or Path(caches) / "mixmatch")
+        return cls(chosen.expanduser().resolve())
+
     @property
     def store(self) -> Path:
         """Artifacts and records, by digest, unless the run file names another store."""

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
 
-METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
-
 
 class Fault(StrEnum):
     """What happens to a request that fails."""

@@ -1,4 +1,4 @@
-"""OpenStack Swift on this machine, a real S3 server: four daemons, one folder, loopback only."""
+"""OpenStack Swift on this machine, a real S3 server: four daemons, one folder, one address."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ _COMMON = """
 swift_dir = {root}
 devices = {root}/devices
 mount_check = false
-bind_ip = 127.0.0.1
+bind_ip = {host}
 bind_port = {port}
 workers = 0
 user = {user}
@@ -51,10 +51,11 @@ _OPTIONS = {
 _RINGS = """
 import sys
 from swift.common.ring import RingBuilder
-for argument in sys.argv[1:]:
+host, *arguments = sys.argv[1:]
+for argument in arguments:
     file, _, port = argument.rpartition("=")
     builder = RingBuilder(4, 1, 0)
-    builder.add_dev({"id": 0, "region": 1, "zone": 1, "weight": 1.0, "ip": "127.0.0.1",
+    builder.add_dev({"id": 0, "region": 1, "zone": 1, "weight": 1.0, "ip": host,
                      "port": int(port), "device": "d1"})
     builder.rebalance()
     builder.get_ring().save(file)
@@ -69,11 +70,11 @@ class Swift:
         environment: variables by which the SDK finds it.
     """
 
-    def __init__(self, root):
-        self._root = root
+    def __init__(self, root, host="127.0.0.1"):
+        self._root, self._host = root, host
         self._ports = dict(zip(("proxy", *_BACKENDS), _free_ports(1 + len(_BACKENDS)), strict=True))
         self._processes = []
-        self.endpoint = f"http://127.0.0.1:{self._ports['proxy']}"
+        self.endpoint = f"http://{host}:{self._ports['proxy']}"
         self.environment = {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test:tester",
@@ -141,7 +142,7 @@ class Swift:
         for kind in _BACKENDS:
             self._write(kind, _BACKEND.format(kind=kind))
         places = [f"{self._root / kind}.ring.gz={self._ports[kind]}" for kind in _BACKENDS]
-        subprocess.run([sys.executable, "-c", _RINGS, *places], check=True)
+        subprocess.run([sys.executable, "-c", _RINGS, self._host, *places], check=True)
         pipeline = f"[pipeline:main]\npipeline = {' '.join(_FILTERS)} proxy-server\n"
         sections = [
             pipeline,
@@ -154,7 +155,10 @@ class Swift:
 
     def _write(self, kind, text):
         common = _COMMON.format(
-            root=self._root, port=self._ports[kind], user=os.environ.get("USER") or _user()
+            root=self._root,
+            host=self._host,
+            port=self._ports[kind],
+            user=os.environ.get("USER") or _user(),
         )
         (self._root / f"{kind}.conf").write_text(common + text)
 

@@ -76,6 +76,9 @@ def schedule(  # noqa: PLR0913, PLR0917  each is an option of the command line
 def serve(workspace: WorkspaceFolder = None, pool: Pool = _POOL) -> None:
     """Run server, worker and schedules of a workspace until Ctrl-C.
 
+    What killed processes left is closed first. Of the runs of a schedule that were due while
+    nobody served, the latest is made up for, and the others are skipped.
+
     Where PREFECT_API_URL is set, that server is used, and only the worker runs here.
 
     Example: mixmatch serve
@@ -84,14 +87,28 @@ def serve(workspace: WorkspaceFolder = None, pool: Pool = _POOL) -> None:
     from flows.server import begin_server  # noqa: PLC0415  next to its user
 
     typer.echo("Starting; this takes some seconds.", err=True)
-    with ctrl_c_on_sigterm(), begin_server(site.open_workspace()) as server:
-        from flows.deployments import list_schedules  # noqa: PLC0415  while the server starts
+    from tasks.leases import held  # noqa: PLC0415  next to its user
+
+    with (
+        ctrl_c_on_sigterm(),
+        held(site.open_workspace()),
+        begin_server(site.open_workspace()) as server,
+    ):
+        from flows.backlog import skip_backlog  # noqa: PLC0415  while the server starts
+        from flows.deployments import list_schedules  # noqa: PLC0415  likewise
+        from flows.reap import reap_beside_server  # noqa: PLC0415  likewise
         from flows.worker import log_file, prefect_worker  # noqa: PLC0415  next to its user
 
         try:
             typer.echo(f"Prefect: {server.wait().removesuffix('/api')}")
             for row in list_schedules().schedules:
                 typer.echo(_line(row))
+            reap_beside_server(site)
+            for missed in skip_backlog(pool):
+                typer.echo(
+                    f"{missed.name}: the run of {missed.due} is made up for, "
+                    f"{missed.num_skipped} earlier skipped"
+                )
             with prefect_worker(site.open_workspace(), pool) as worker:
                 typer.echo("Ctrl-C ends all.", err=True)
                 _wait_for_end(worker, log_file(site.open_workspace()))

@@ -117,6 +117,18 @@ class BucketStore(Store):
         found = self.bucket.below(self._key(checked_prefix(prefix)))
         return tuple(sorted(x.key[start:] for x in found))
 
+    def keep(self, name: str, file: Path) -> None:
+        """Upload ``file`` under ``name``, in place of what is there."""
+        self.bucket.write_from(file, self._key(checked_name(name)), file_digest(file))
+
+    def fetch(self, name: str, file: Path) -> bool:
+        """Download what is under ``name`` to ``file``; False where nothing is."""
+        return self.bucket.download(self._key(checked_name(name)), file) is not None
+
+    def forget(self, name: str) -> None:
+        """Remove what is under ``name``, if anything is."""
+        self.bucket.delete(self._key(checked_name(name)))
+
     def _holds(self, artifact: Artifact) -> bool:
         """Ask for size and stated digest; the bytes are compared whenever they are read."""
         facts = self.bucket.facts(self._key_of(artifact.digest))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +119,26 @@ class FolderStore(Store):
         files = (x.relative_to(self.root) for x in folder.rglob("*") if x.is_file())
         found = (x.as_posix() for x in files if x.parts[0] != _SCRATCH)
         return tuple(sorted(name for name in found if name.startswith(prefix)))
+
+    def keep(self, name: str, file: Path) -> None:
+        """Copy ``file`` under ``name``, in place of what is there."""
+        place = self.root / checked_name(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with self.scratch() as folder:
+            shutil.copyfile(file, folder / "content")
+            os.replace(folder / "content", place)
+
+    def fetch(self, name: str, file: Path) -> bool:
+        """Copy what is under ``name`` to ``file``; False where nothing is."""
+        try:
+            shutil.copyfile(self.root / checked_name(name), file)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def forget(self, name: str) -> None:
+        """Remove what is under ``name``, if anything is."""
+        (self.root / checked_name(name)).unlink(missing_ok=True)
 
     def _holds(self, artifact: Artifact) -> bool:
         return self.is_intact(artifact)

@@ -108,6 +108,37 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def keep(self, name: str, file: Path) -> None:
+        """Copy ``file`` under ``name``, in place of what is there; it appears whole or not at all.
+
+        For what is neither a record nor addressed by its content. Not made durable: whoever reads
+        it must be able to do without.
+
+        Raises:
+            ValueError: ``name`` is no such name.
+            ServiceError: the store does not answer.
+        """
+
+    @abstractmethod
+    def fetch(self, name: str, file: Path) -> bool:
+        """Copy what is under ``name`` to ``file``; False where nothing is.
+
+        Raises:
+            ValueError: ``name`` is no such name.
+            ArtifactError: it is not what was written, or was replaced meanwhile.
+            ServiceError: the store does not answer.
+        """
+
+    @abstractmethod
+    def forget(self, name: str) -> None:
+        """Remove what is under ``name``, if anything is.
+
+        Raises:
+            ValueError: ``name`` is no such name.
+            ServiceError: the store does not answer.
+        """
+
+    @abstractmethod
     def _holds(self, artifact: Artifact) -> bool:
         """Say whether a record may name ``artifact`` as done."""
 

@@ -25,11 +25,32 @@ def free_port():
 class DaskCluster:
     """A scheduler that can be killed and started again, and its workers."""
 
-    def __init__(self, folder, *, scheme="tcp", variables=None):
+    def __init__(
+        self,
+        folder,
+        *,
+        scheme="tcp",
+        variables=None,
+        hosts=("127.0.0.1", "127.0.0.1"),
+        before_worker=(),
+    ):
+        """Arrange a cluster, of which nothing runs yet.
+
+        Args:
+            folder: for logs, and the working directories of its processes.
+            scheme: tcp or tls.
+            variables: of all processes, beside those of this one.
+            hosts: addresses of the scheduler and of the workers.
+            before_worker: what stands before a worker's command, to run it on another host.
+        """
         self.port = free_port()
-        self.address = f"{scheme}://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._host = f"{scheme}://127.0.0.1"
+        self.address = f"{scheme}://{hosts[0]}:{self.port}"
+        self._folder, self._before_worker = folder, before_worker
+        self._place = hosts[0]
+        self._hosts = {
+            kind: f"{scheme}://{host}"
+            for kind, host in zip(("scheduler", "worker"), hosts, strict=True)
+        }
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
         # Stand-in steps of the tests are found like an installed package.
         self._environment = {**kept, "PYTHONPATH": str(_ROOT), **(variables or {})}
@@ -37,12 +58,12 @@ class DaskCluster:
         self.workers = []
 
     def start_scheduler(self):
-        place = ("--host", self._host, "--port", str(self.port))
+        place = ("--host", self._hosts["scheduler"], "--port", str(self.port))
         self.scheduler = self._start("scheduler", *place, "--no-dashboard")
-        _await(lambda: _accepts(self.port), self.scheduler)
+        _await(lambda: _accepts(self._place, self.port), self.scheduler)
 
     def add_worker(self, *options, threads=1):
-        slots = ("--nthreads", str(threads), "--host", self._host)
+        slots = ("--nthreads", str(threads), "--host", self._hosts["worker"])
         folder = ("--local-directory", str(self._folder / "scratch"))
         quiet = ("--no-dashboard", "--memory-limit", "0", "--death-timeout", "120")
         worker = self._start("worker", self.address, *slots, *folder, *quiet, *options)
@@ -63,9 +84,10 @@ class DaskCluster:
     def _start(self, kind, *arguments):
         elsewhere = self._folder / kind
         elsewhere.mkdir(parents=True, exist_ok=True)
+        before = self._before_worker if kind == "worker" else ()
         with (self._folder / f"{kind}.log").open("ab") as log:
             return subprocess.Popen(
-                [*_DASK, kind, *arguments],
+                [*before, *_DASK, kind, *arguments],
                 cwd=elsewhere,
                 env={**self._environment, "HOME": str(elsewhere)},
                 stdout=log,
@@ -86,9 +108,9 @@ def dask_cluster(folder, num_workers, *, options=(), **settings):
         cluster.end()
 
 
-def _accepts(port):
+def _accepts(host, port):
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

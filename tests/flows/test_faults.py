@@ -1,4 +1,7 @@
-"""A run that is killed twice, and the same one that nothing disturbs: the short fault matrix."""
+"""The short fault matrix: runs that are killed, lose a worker, and whose store answers 500.
+
+All against the same run that nothing disturbs; ``make faults`` is the whole matrix.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +9,9 @@ from contextlib import closing
 import pytest
 
 from benchmarks.fault_state import records_of, state_of
+from tests.faulty_proxy import Fault, FaultyProxy
 from tests.flows.command import Command, run_command
+from tests.swift import BUCKET
 
 pytestmark = pytest.mark.service
 
@@ -48,6 +53,43 @@ def killed(run_file):
     command.await_stage("register")
     command.kill()
     return workspace
+
+
+@pytest.fixture(scope="module")
+def failing(run_file, swift):
+    """A run whose S3 store answers 500 to a tenth of all requests, and whose worker is killed.
+
+    Of these half are refused, and half fail when the work is done.
+    """
+    workspace = run_file.with_name("failing")
+    with (
+        FaultyProxy(swift.endpoint, Fault.LOSE, every=20) as lost,
+        FaultyProxy(lost.endpoint, Fault.REFUSE, every=20) as refused,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in {**swift.environment, "AWS_ENDPOINT_URL": refused.endpoint}.items():
+            patch.setenv(name, value)
+        command = Command(workspace, run_file, f"store=s3://{BUCKET}/faults")
+        worker = command.await_worker_at_work()
+        command.await_that(lambda: list((workspace / "training").glob("*.safetensors")))
+        worker.kill()
+        return workspace, command.outcome(), (refused.num_failed, lost.num_failed)
+
+
+def test_a_run_whose_store_fails_and_whose_worker_dies_ends_as_one_that_is_left_alone(
+    whole, failing, swift
+):
+    workspace, outcome, num_failed = failing
+    assert outcome.exit_code == 0
+    assert min(num_failed) >= 3
+    state = state_of(workspace, outcome.summary)
+    assert state.digests == whole.digests
+    assert state.aliases == whole.aliases
+    counts = ("num_runs", "num_versions", "num_models", "num_pointers")
+    assert [getattr(state, x) for x in counts] == [getattr(whole, x) for x in counts]
+    assert (state.doubled, state.unfinished) == ([], [])
+    listed = swift.client.list_objects_v2(Bucket=BUCKET, Prefix="faults/training/")
+    assert "Contents" not in listed
 
 
 def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(whole, killed, run_file):

@@ -5,11 +5,15 @@ from uuid import uuid4
 import pytest
 from prefect import flow, task
 from prefect.client.orchestration import get_client
-from prefect.states import Running, Scheduled
+from prefect.context import FlowRunContext
+from prefect.states import Pending, Running, Scheduled
 
 from flows.abandonment import crash_abandoned
 from flows.cli.reap import lines_of
+from flows.deployments import deployments_of, interval_schedule, remove_schedule, save_schedule
+from flows.ownership import owned
 from flows.reap import Reaped, reap
+from mixmatch.config import parse_run_config
 from tasks.owners import Owner
 from tasks.site import Site
 from tasks.workspace import Workspace
@@ -59,6 +63,48 @@ def test_what_a_dead_owner_left_is_crashed_with_its_task_runs(client):
     crashed = crash_abandoned(alone=False)
     assert states(client, ids) == ("Crashed", "Crashed")
     assert (len(crashed.flow_runs), crashed.num_task_runs) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["compress-scheduled", "nightly", "promote", "rollback"])
+def test_a_scheduled_flow_names_its_owner_by_a_label(client, name):
+    entry_point = flow(name=name)(lambda: None)
+    ids = []
+    for owner in (dead_owner(), Owner.here()):
+        run = client.create_flow_run(entry_point, state=Running())
+        client.update_flow_run_labels(run.id, {"mixmatch.owner": str(owner)})
+        ids.append(run.id)
+    crash_abandoned(alone=False)
+    assert [client.read_flow_run(x).state_name for x in ids] == ["Crashed", "Running"]
+
+
+def test_a_flow_that_is_owned_says_by_whom_and_gives_signs_of_life(client, server_site):
+    @flow(name="promote")
+    def owning():
+        with owned(server_site):
+            return FlowRunContext.get().flow_run.id
+
+    labels = client.read_flow_run(owning()).labels
+    assert labels["mixmatch.owner"] == str(Owner.here())
+    assert labels["mixmatch.beat_ms"] > 0
+
+
+def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, server_site, tmp_path):
+    """Else the next night's run would wait for it for ever."""
+    config = parse_run_config(
+        {"name": "n", "data": {"name": "digits"}, "model": {"architecture": "test_resnet"}}, "r"
+    )
+    due = interval_schedule(86400 * 300)
+    save_schedule(config, server_site, due, name="place", pool="mixmatch", folder=tmp_path)
+    (deployment,) = (x for x in deployments_of(client) if x.name == "place")
+    first, second = (client.create_flow_run_from_deployment(deployment.id) for _ in range(2))
+    for state in (Pending(), Running()):
+        client.set_flow_run_state(first.id, state)
+    client.update_flow_run_labels(first.id, {"mixmatch.owner": str(dead_owner())})
+    waits = client.set_flow_run_state(second.id, Pending()).state.name
+    crash_abandoned(alone=False)
+    begins = client.set_flow_run_state(second.id, Pending()).state
+    remove_schedule("place")
+    assert (waits, begins.name) == ("AwaitingConcurrencySlot", "Pending")
 
 
 def test_what_a_living_owner_holds_is_left_alone(client):

@@ -81,7 +81,7 @@ def test_a_member_goes_on_instead_of_training_what_is_trained(bench, die_after, 
     die_after(2)
     with pytest.raises(ProcessDeathError):
         bench.make(job)
-    lost = Interruption.of(bench.site, job.key, Clock.start())._read()
+    lost = Interruption.of(bench.site, job, Clock.start())._read()
     record = bench.make(job)
     seconds = [x.seconds for x in record.epochs[:2]]
     assert seconds == [x["seconds"] for x in lost.facts["epochs"]]

@@ -130,3 +130,28 @@ def test_a_name_that_leads_outside_is_refused(store, name):
 def test_a_prefix_that_leads_outside_is_refused(store, prefix):
     with pytest.raises(ValueError, match=r"^A name in the store must be parts of letters"):
         store.names(prefix)
+
+
+def test_what_is_kept_is_fetched_replaced_and_forgotten(store, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert not store.fetch("training/member/a.safetensors", theirs)
+    for content in (b"first", b"second"):
+        ours.write_bytes(content)
+        store.keep("training/member/a.safetensors", ours)
+        assert store.fetch("training/member/a.safetensors", theirs)
+        assert theirs.read_bytes() == content
+    assert store.names("training/") == ("training/member/a.safetensors",)
+    for _ in range(2):  # nothing to forget is nothing wrong
+        store.forget("training/member/a.safetensors")
+    assert store.names("training/") == ()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", ""])
+def test_what_is_kept_stays_inside_the_store(store, tmp_path, name):
+    for ask in (
+        lambda: store.keep(name, tmp_path),
+        lambda: store.fetch(name, tmp_path),
+        lambda: store.forget(name),
+    ):
+        with pytest.raises(ValueError, match="A name in the store must be parts of letters"):
+            ask()

@@ -1,0 +1,21 @@
+"""Who works on a flow run that has no owner among its parameters: a schedule wrote those.
+
+``run_flow`` names its owner as a parameter; entry points for schedules say it by a label.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flows.abandonment import beat_of_this_run, own_this_run
+from tasks.leases import held
+from tasks.site import Site
+
+
+@contextmanager
+def owned(site: Site) -> Iterator[None]:
+    """Own the flow run that is running here for the block: if this process dies, reap closes it."""
+    with held(site.open_workspace()) as lease:
+        own_this_run(lease.owner)
+        if beat := beat_of_this_run():
+            lease.on_beat(beat)
+        yield
