@@ -142,6 +142,9 @@ def _create_database(database: Path, artifacts: Path) -> None:
         store = SqlAlchemyStore(  # type: ignore[no-untyped-call]  # MLflow's stores are untyped
             f"{_SQLITE}{unfinished}", artifacts.as_uri()
         )
+        with store.engine.connect() as connection:
+            # Stays with the file: one flush to disk per write, not four, and readers need not wait.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         store.engine.dispose()
         os.replace(unfinished, database)
 
