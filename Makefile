@@ -6,8 +6,9 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
 FAULT_ROWS ?= build/faults.jsonl
+SCALING_ROWS ?= build/scaling.jsonl
 
-.PHONY: install demo test check times faults bench bench-quick lock clean help
+.PHONY: install demo test check times faults scaling bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
@@ -15,6 +16,7 @@ help:
 	@echo "make check    format, lint, types, layering"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
+	@echo "make scaling  a thousand results, and two workers beside one, into docs/scaling.md (half an hour)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
 	@echo "make install  create $(VENV) with the exact versions of requirements.lock"
@@ -49,6 +51,10 @@ times: install
 faults: install
 	mkdir -p $(dir $(FAULT_ROWS))
 	$(BIN)/python benchmarks/faults.py $(FAULT_ROWS)
+
+scaling: install
+	mkdir -p $(dir $(SCALING_ROWS))
+	$(BIN)/python benchmarks/scaling.py $(SCALING_ROWS)
 
 bench: install
 	$(BIN)/python -m benchmarks.bench
