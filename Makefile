@@ -9,8 +9,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annot
 	--python-version 3.11
 FAULT_ROWS ?= build/faults.jsonl
 BENCH_VENV := build/bench-venv
+SCALING_ROWS ?= build/scaling.jsonl
 
-.PHONY: install demo test check times faults bench bench-quick lock clean help
+.PHONY: install demo test check times faults scaling bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
@@ -18,6 +19,7 @@ help:
 	@echo "make check    format, lint, types, layering; Dockerfile and compose file"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
+	@echo "make scaling  a thousand results, and two workers beside one, into docs/scaling.md (half an hour)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
 	@echo "              (SECTIONS='masks steps ...' measures those anew; half an hour for all)"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
@@ -64,6 +66,10 @@ $(BENCH_VENV)/.installed: benchmarks/peers.txt | install
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH_VENV)
 	$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python -r benchmarks/peers.txt
 	touch $@
+
+scaling: install
+	mkdir -p $(dir $(SCALING_ROWS))
+	$(BIN)/python benchmarks/scaling.py $(SCALING_ROWS)
 
 bench-quick: install
 	$(BIN)/python -m benchmarks.bench --quick

@@ -9,8 +9,8 @@ from pathlib import Path
 import dask
 import distributed
 from dask.system import CPU_COUNT
-from prefect_dask.task_runners import DaskTaskRunner
 
+from flows.job_runner import JobRunner
 from flows.server.environment import changed_environment
 from mixmatch.config import EngineSettings
 
@@ -58,14 +58,14 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[DaskTaskRunner]:
+def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[JobRunner]:
     """Yield a task runner that starts ``workers`` processes, of ``threads`` threads per job.
 
     Inside the block Dask is set up for it: use it once, in there. Its temporary files go to
     ``scratch``.
     """
     with changed_environment(worker_environment(threads)), dask.config.set(_SETTINGS), _silent():
-        yield DaskTaskRunner(
+        yield JobRunner(
             cluster_class=distributed.LocalCluster,
             cluster_kwargs={
                 "n_workers": workers,

@@ -16,9 +16,10 @@ from uuid import UUID
 from prefect import Flow, Task
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+from prefect_dask.task_runners import PrefectDaskFuture
 
 from flows.cluster import dask_runner, num_workers
+from flows.job_runner import JobRunner, unchanging_settings
 from flows.scheduler import WorkerWatch, existing_cluster, needing
 from flows.settling import settle_known
 from flows.steps import for_workers_elsewhere, sentence_of
@@ -30,6 +31,9 @@ from tasks.site import Site
 
 _SETTLE_S = 15.0
 _LOOK_S = 5.0
+# Jobs that are submitted before they can begin: enough that no worker waits. What is submitted
+# takes memory here and at the scheduler, however many jobs there are.
+_AHEAD_PER_WORKER, _AHEAD_ELSEWHERE = 4, 512
 _ROUND: ContextVar[Callable[[], None]] = ContextVar("round")
 
 
@@ -60,6 +64,7 @@ class _Work:
     after: Mapping[str, str]
     on_record: OnRecord | None
     accelerated: bool
+    ahead: int = _AHEAD_ELSEWHERE
 
 
 def fan_out(
@@ -139,11 +144,12 @@ def _body(num_jobs: int, owner: str) -> None:
     and holds nothing of this process. Number and owner are what Prefect records of it.
     """
     del num_jobs, owner
-    _ROUND.get()()
+    with unchanging_settings():
+        _ROUND.get()()
 
 
 @contextmanager
-def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[DaskTaskRunner, _Work]]:
+def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
     """Yield a runner for one round, and ``work`` as its workers are to be told of it."""
     engine = work.engine
     if engine.kind == "dask":
@@ -154,7 +160,7 @@ def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[DaskTaskRunner, _Work
     scratch = work.site.open_workspace().root / "scratch"
     workers = num_workers(engine, num_jobs, accelerated=work.accelerated)
     with dask_runner(workers, engine.threads_per_job, scratch) as runner:
-        yield runner, work
+        yield runner, replace(work, ahead=_AHEAD_PER_WORKER * workers)
 
 
 def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:
@@ -193,7 +199,8 @@ def _as_completed(
     running: dict[str, PrefectDaskFuture[Any]] = {}
     watch = _watch() if work.engine.kind == "dask" else None
     while True:
-        running |= _submit_ready(work, waiting, outcome, ended)
+        room = work.ahead - len(running)
+        running |= _submit_ready(work, waiting, outcome, ended, room)
         if not running:
             return
         label = _next(ended, watch, running)
@@ -222,11 +229,14 @@ def _submit_ready(
     waiting: dict[str, Job],
     outcome: FanOutcome,
     ended: "_Ended",
+    room: int,
 ) -> dict[str, PrefectDaskFuture[Any]]:
-    """Submit of ``waiting`` what need not wait any longer, and return that by label."""
+    """Submit of ``waiting`` what need not wait any longer, as far as there is room; by label."""
     _fail_followers(work, waiting, outcome)
     begun: dict[str, PrefectDaskFuture[Any]] = {}
     for label in list(waiting):
+        if len(begun) >= room:
+            break
         first = work.after.get(label)
         if first is None or first in outcome.records:
             job = waiting.pop(label)

@@ -14,8 +14,8 @@ from typing import Any
 
 from dask.base import annotate
 from distributed import Client, Security
-from prefect_dask.task_runners import DaskTaskRunner
 
+from flows.job_runner import JobRunner
 from flows.server.environment import URL_VARIABLE
 from flows.worker_facts import WorkerFacts, own_versions, worker_facts
 from mixmatch.errors import ServiceError
@@ -38,7 +38,7 @@ class Cluster:
         site: what the workers are told of workspace and store.
     """
 
-    runner: DaskTaskRunner
+    runner: JobRunner
     site: Site
 
 
@@ -73,7 +73,7 @@ def existing_cluster(address: str, site: Site, *, accelerated: bool) -> Cluster:
         facts = _ask(client, address, (in_store, in_workspace), list(workers))
     _check_facts(address, site, facts, in_store)
     told = site if all(in_workspace in x.seen for x in facts.values()) else site.elsewhere()
-    return Cluster(DaskTaskRunner(address=address, client_kwargs={"timeout": _ANSWER_S}), told)
+    return Cluster(JobRunner(address=address, client_kwargs={"timeout": _ANSWER_S}), told)
 
 
 def needing(*, accelerated: bool) -> AbstractContextManager[object]:

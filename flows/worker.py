@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.cli.foreground import end_tree
+from flows.process_tree import end_tree
 from tasks.quiet import offline_environment
 from tasks.workspace import HOME_VARIABLE, Workspace
 

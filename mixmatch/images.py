@@ -1,10 +1,11 @@
-"""Labelled images in memory as uint8, and how they become batches that a network reads.
+"""Labelled images as uint8, and how they become batches that a network reads.
 
 Shape suffixes: N images, H height, W width, C channels, B batch.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,43 @@ Batches = Callable[[], Iterable[Batch]]  # each call starts a new pass
 _CROP_PADDING_FRACTION = 8  # pad by 1/8 of the side, as 4 pixels on 32 (He et al. 2016)
 
 
+Rows: TypeAlias = "slice | Tensor"
+
+
+class Images(Protocol):
+    """Images that are handed out in parts: a tensor, or what reads them from a file."""
+
+    def __getitem__(self, rows: Rows, /) -> Tensor:
+        """Return some of them, uint8, shape (n, H, W, C)."""
+
+    def to(self, device: str, /) -> "Images":
+        """Return the same images, handed out on ``device``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedImages:
+    """Images that stay in their file until a batch asks for them.
+
+    Attributes:
+        mapped: uint8, shape (M, H, W, C), a tensor that is mapped from a file.
+        rows: int64, shape (N,), on the CPU: which of them, in this order.
+        device: where they are handed out.
+    """
+
+    mapped: Tensor
+    rows: Tensor
+    device: str = "cpu"
+
+    def __getitem__(self, rows: Rows, /) -> Tensor:
+        """Read some of them."""
+        wanted = rows.cpu() if isinstance(rows, Tensor) else rows
+        return self.mapped[self.rows[wanted]].to(self.device)
+
+    def to(self, device: str, /) -> "StreamedImages":
+        """Return the same images, handed out on ``device``; nothing is read."""
+        return replace(self, device=device)
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSet:
     """Images with their labels.
@@ -25,7 +63,7 @@ class ImageSet:
         labels: int64, shape (N,), each in [0, number of classes).
     """
 
-    images: Tensor
+    images: Images
     labels: Tensor
 
     def __len__(self) -> int:
@@ -54,12 +92,19 @@ class Preprocessing:
         return images.sub_(mean * 255).div_(std * 255)
 
 
-def ordered_batches(data: ImageSet, prepare: Preprocessing, batch_size: int) -> Batches:
-    """Return passes over ``data`` in order, unaugmented; the last batch may be smaller."""
+def ordered_batches(
+    data: ImageSet, prepare: Preprocessing, batch_size: int, num_images: int | None = None
+) -> Batches:
+    """Return passes over ``data`` in order, unaugmented; the last batch may be smaller.
+
+    Args:
+        num_images: only so many, from the front; None: all.
+    """
+    end = len(data) if num_images is None else min(num_images, len(data))
 
     def batches() -> Iterator[Batch]:
-        for start in range(0, len(data), batch_size):
-            part = slice(start, start + batch_size)
+        for start in range(0, end, batch_size):
+            part = slice(start, min(start + batch_size, end))
             yield prepare(data.images[part]), data.labels[part]
 
     return batches

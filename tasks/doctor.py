@@ -11,6 +11,7 @@ from typing import Literal
 
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import Record
+from mixmatch.s3_address import is_s3
 from tasks.workspace import Workspace
 
 _PYTHON = ((3, 11), (3, 14))  # from, and below
@@ -21,6 +22,15 @@ _PINS = {
     "sqlalchemy": ((2, 1), "Prefect's scheduler schedules nothing, without a word"),
 }
 _LITTLE_DISK, _NO_DISK = 5e9, 0.5e9  # bytes; a family of ResNet-18s takes some hundred megabytes
+_PATIENCE_S = 10.0  # for a bucket's server; a run waits longer
+_STORE = {
+    "write": ("can be written", "must be writable"),
+    "read": ("returns what was written", "must return what was written"),
+    "once": (
+        "refuses to overwrite what is created only once",
+        "must refuse to overwrite what is created only once",
+    ),
+}
 _LITTLE_MEMORY = 2e9  # bytes; the servers take 0.8e9, a worker with torch 0.5e9
 
 
@@ -50,8 +60,13 @@ class Diagnosis(Record):
     findings: tuple[Finding, ...]
 
 
-def diagnose(root: Path | None) -> Iterator[Finding]:
-    """Look at versions, machine and the workspace at ``root``; loads torch, starts nothing."""
+def diagnose(root: Path | None, store: str | None = None) -> Iterator[Finding]:
+    """Look at versions, machine, workspace and store; loads torch, starts nothing.
+
+    Args:
+        root: of the workspace.
+        store: its address as in a run file; None: the one inside the workspace.
+    """
     yield _python()
     yield from map(_package, _PACKAGES)
     yield from (_pin(name, below, breaks) for name, (below, breaks) in _PINS.items())
@@ -67,6 +82,26 @@ def diagnose(root: Path | None) -> Iterator[Finding]:
     yield _disk(workspace.root)
     yield _database("mlflow database", workspace.mlflow_database)
     yield _database("prefect database", workspace.prefect / "prefect.db")
+    yield from _store(workspace, store or str(workspace.store))
+
+
+def _store(workspace: Workspace, address: str) -> Iterator[Finding]:
+    from tasks.store import open_store, try_store  # noqa: PLC0415  next to its user
+
+    place = address if is_s3(address) else str(Path(address).expanduser().resolve())
+    try:
+        opened = open_store(place, workspace.cache, _PATIENCE_S)
+    except ValueError as error:
+        yield Finding(name="store", status="fail", sentence=f"store {error}.")
+        return
+    for name, problem in try_store(opened):
+        able, rule = _STORE[name]
+        if problem is None:
+            sentence = f"{opened.address} {able}."
+            yield Finding(name=f"store {name}", status="ok", sentence=sentence)
+        else:
+            sentence = f"{opened.address} {rule}, but: {problem}."
+            yield Finding(name=f"store {name}", status="fail", sentence=sentence)
 
 
 def _python() -> Finding:

@@ -85,7 +85,7 @@ def write_onnx_int8(
     model, header, data = _opened(site, registered, factory)
     calibration = evenly_spaced(load_split(data, "calibration"), _MAX_CALIBRATION)
     whole = _float32(model, header, registered)
-    to.write_bytes(to_int8(whole, pixels(calibration.images)))
+    to.write_bytes(to_int8(whole, pixels(calibration.images[:])))
     return _compared(model, header, to, data)
 
 

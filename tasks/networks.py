@@ -42,7 +42,10 @@ def open_network(store: Store, weights: Artifact, spec: ModelSpec) -> nn.Module:
 
 
 def open_split(store: Store, data: Artifact, split: str, device: str) -> ImageSet:
-    """Return one split of a stored data set as uint8 tensors on ``device``."""
+    """Return one split of a stored data set as uint8 images on ``device``, or on their way there.
+
+    One that is large stays in its file; its batches are read when they are asked for.
+    """
     images = load_split(store.path(data), split)
     return ImageSet(images.images.to(device), images.labels.to(device))
 
@@ -83,8 +86,7 @@ def reestimated_(
     num_images = min(num_images, len(images))
     if not num_images or not has_batch_norm(model):
         return False
-    first = ImageSet(images.images[:num_images], images.labels[:num_images])
-    batches = ordered_batches(first, preprocessing_of(spec), _EVALUATION_BATCH)
+    batches = ordered_batches(images, preprocessing_of(spec), _EVALUATION_BATCH, num_images)
     with fast_convolutions(model, execution):
         reestimate_batch_norm_(model, batches, autocast=autocast_of(execution))
     return True

@@ -32,6 +32,7 @@ from tasks.site import Site
 from tasks.tracking import (
     close_run,
     fail_run,
+    open_children,
     open_run,
     record_result,
     record_rival,
@@ -115,12 +116,14 @@ def fail_tracking(run_id: str, site: Site) -> None:
 
 def track_results(family: FamilyRecord, run_id: str, site: Site) -> None:
     """Write every result and every rival as a child run, once."""
+    members = {x.key: member_label(x.strategy, x.criterion, x.seed) for x in family.results}
+    rivals = {x.key: rival_label(x.rival, x.sparsity, x.seed) for x in family.rivals}
+    children = open_children(site, run_id, members | rivals)
     for result in family.results:
-        name = member_label(result.strategy, result.criterion, result.seed)
-        record_result(site, run_id, result, name=name, latency=family.latency)
+        name, child = members[result.key], children[result.key]
+        record_result(site, run_id, result, name=name, latency=family.latency, child=child)
     for rival in family.rivals:
-        name = rival_label(rival.rival, rival.sparsity, rival.seed)
-        record_rival(site, run_id, rival, name=name)
+        record_rival(site, run_id, rival, name=rivals[rival.key], child=children[rival.key])
 
 
 def register_results(

@@ -58,7 +58,7 @@ def runtimes(job: LatencyJob, store: Store, calibration: ImageSet) -> tuple[Runt
         with_weights,
     )
 
-    ranges = pixels(evenly_spaced(calibration, _NUM_FOR_RANGES).images)
+    ranges = pixels(evenly_spaced(calibration, _NUM_FOR_RANGES).images[:])
     graph = graph_of(open_network(store, job.base, job.spec), job.spec)
 
     def filled(weights: Artifact) -> bytes:

@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-def doctor(workspace: WorkspaceFolder = None, as_json: AsJson = False) -> None:
-    """Check versions, machine, workspace and servers.
+def doctor(
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Folder or s3://BUCKET/PREFIX, as in a run file."),
+    ] = None,
+) -> None:
+    """Check versions, machine, workspace, store and servers.
 
     Exit code 1 if anything fails.
 
@@ -26,7 +33,7 @@ def doctor(workspace: WorkspaceFolder = None, as_json: AsJson = False) -> None:
     from tasks.doctor import Diagnosis, diagnose  # noqa: PLC0415  pydantic is slow to load
 
     findings = []
-    for finding in chain(diagnose(workspace), [_prefect_server(workspace)]):
+    for finding in chain(diagnose(workspace, store), [_prefect_server(workspace)]):
         _print(finding, err=as_json)
         findings.append(finding)
     diagnosis = Diagnosis(

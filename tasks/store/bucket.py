@@ -135,7 +135,8 @@ class BucketStore(Store):
         wanted = (artifact.size_bytes, artifact.digest)
         return facts is not None and (facts.size_bytes, facts.sha256) == wanted
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
+        """Write ``content`` under ``name``, in place of what is there."""
         self.bucket.write(self._key(name), content)
 
     def _send(self, file: Path, artifact: Artifact) -> None:

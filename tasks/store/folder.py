@@ -143,7 +143,8 @@ class FolderStore(Store):
     def _holds(self, artifact: Artifact) -> bool:
         return self.is_intact(artifact)
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
+        """Write ``content`` under ``name``, in place of what is there."""
         place = self.root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         with self._written(content) as file:

@@ -11,12 +11,13 @@ from tasks.store.store import Store
 _PATIENCE_S = 30.0  # of the first look: an address may be misspelt
 
 
-def open_store(address: str, cache: Path) -> Store:
+def open_store(address: str, cache: Path, patience_s: float = 120.0) -> Store:
     """Return the store at ``address``, without asking it for anything.
 
     Args:
         address: absolute folder, or ``s3://BUCKET/PREFIX``.
         cache: folder on this machine below which a bucket's files are kept once they were read.
+        patience_s: how long a bucket's server may be away.
 
     Raises:
         ValueError: it is a wrong address of a bucket.
@@ -28,7 +29,7 @@ def open_store(address: str, cache: Path) -> Store:
 
     place = S3Address.parse(address)
     own = cache / sha256(str(place).encode()).hexdigest()[:16]
-    return BucketStore(Bucket(place.bucket), place.key, FolderStore(own))
+    return BucketStore(Bucket(place.bucket, patience_s=patience_s), place.key, FolderStore(own))
 
 
 def check_bucket(address: str) -> str:

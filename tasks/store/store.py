@@ -143,7 +143,7 @@ class Store(ABC):
         """Say whether a record may name ``artifact`` as done."""
 
     @abstractmethod
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
         """Write ``content`` under ``name``, in place of what is there; durable once it returns."""
 
     def find(self, step: str, key: str, kind: type[R]) -> R | None:
@@ -201,7 +201,7 @@ class Store(ABC):
             "inputs": inputs,
             "record": record.model_dump(mode="json"),
         }
-        self._write(_record_name(step, key), json.dumps(envelope, indent=1).encode())
+        self.write(_record_name(step, key), json.dumps(envelope, indent=1).encode())
 
 
 def object_name(digest: str) -> str:

@@ -20,7 +20,7 @@ from tasks.tracking.registry import (
     register_front,
     standing_versions,
 )
-from tasks.tracking.results import record_result, record_rival
+from tasks.tracking.results import open_children, record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
 from tasks.tracking.status import is_finished, newest_version
 
@@ -42,6 +42,7 @@ __all__ = [
     "is_finished",
     "list_models",
     "newest_version",
+    "open_children",
     "open_run",
     "pinned_address",
     "prepare_tracking",

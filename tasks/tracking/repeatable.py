@@ -19,6 +19,7 @@ _MAX_VALUE_LENGTH = 6000  # of a parameter; MLflow's limit
 _MAX_TAG_LENGTH = 8000  # likewise
 _MAX_PER_CALL = 100  # parameters or tags; MLflow's limit
 _MAX_METRICS_PER_CALL = 1000
+_MAX_RUNS_PER_CALL = 1000
 
 T = TypeVar("T")
 
@@ -36,6 +37,27 @@ def find_run(
     return found[0] if found else None
 
 
+def find_children(client: "MlflowClient", experiment_id: str, parent: str) -> "dict[str, Run]":
+    """Return the runs below ``parent`` by their key; of two with one key the older one."""
+    wanted = f"tags.`{PARENT_TAG}` = '{parent}'"
+    found: dict[str, Run] = {}
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            wanted,
+            max_results=_MAX_RUNS_PER_CALL,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        for run in page:
+            if key := run.data.tags.get(KEY_TAG):
+                found.setdefault(key, run)
+        token = page.token
+        if not token:
+            return found
+
+
 def put(
     client: "MlflowClient",
     run: "Run",
@@ -43,8 +65,9 @@ def put(
     params: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
     tags: Mapping[str, str] | None = None,
+    points: Sequence["Metric"] = (),
 ) -> None:
-    """Log what ``run`` does not say yet.
+    """Log what ``run`` does not say yet, and append ``points`` to its curves.
 
     A parameter that is there stays; a metric or a tag is written where its value differs.
     """
@@ -71,12 +94,7 @@ def put(
         client.log_batch(run_id, params=some_params)
     for some_tags in _parts(new_tags, _MAX_PER_CALL):
         client.log_batch(run_id, tags=some_tags)
-    put_points(client, run_id, new_metrics)
-
-
-def put_points(client: "MlflowClient", run_id: str, points: Sequence["Metric"]) -> None:
-    """Append ``points`` to the curves of a run, in as few calls as MLflow allows."""
-    for some_points in _parts(points, _MAX_METRICS_PER_CALL):
+    for some_points in _parts([*new_metrics, *points], _MAX_METRICS_PER_CALL):
         client.log_batch(run_id, metrics=some_points)
 
 

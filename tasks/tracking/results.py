@@ -13,21 +13,45 @@ from tasks.tracking.repeatable import (
     FINISHED,
     KEY_TAG,
     PARENT_TAG,
-    find_run,
+    find_children,
     now_ms,
     put,
-    put_points,
 )
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 KIND_TAG = "kind"  # of a child that is no member of the family
 
 
+def open_children(site: Site, run_id: str, names: Mapping[str, str]) -> "dict[str, Run]":
+    """Find or create many children of run ``run_id`` at once, and return them by key.
+
+    Args:
+        site: where runs are tracked.
+        run_id: the parent.
+        names: shown name of a new child, by key.
+    """
+    client = connect(site)
+    experiment = client.get_run(run_id).info.experiment_id
+    with locked(site, "mlflow-runs"):
+        found = find_children(client, experiment, run_id)
+        for key, name in names.items():
+            if key not in found:
+                tags = {KEY_TAG: key, PARENT_TAG: run_id, **owner_tags()}
+                found[key] = client.create_run(experiment, run_name=name, tags=tags)
+    return {key: found[key] for key in names}
+
+
 def record_result(
-    site: Site, run_id: str, result: Result, *, name: str, latency: LatencyRecord | None = None
+    site: Site,
+    run_id: str,
+    result: Result,
+    *,
+    name: str,
+    latency: LatencyRecord | None = None,
+    child: "Run | None" = None,
 ) -> str:
     """Write ``result`` as a child of run ``run_id`` and return the child's identifier.
 
@@ -38,9 +62,10 @@ def record_result(
     Args:
         name: shown name of a new child, for example ``balanced/magnitude/0``.
         latency: what was measured; None: nothing.
+        child: as ``open_children`` returned it; None: it is looked for.
     """
     client = connect(site)
-    child = _child(client, site, run_id, key=result.key, name=name)
+    child = child or open_children(site, run_id, {result.key: name})[result.key]
     metrics = {
         **_standing(result),
         **int8_metrics(result),
@@ -59,16 +84,19 @@ def record_result(
     )
 
 
-def record_rival(site: Site, run_id: str, rival: RivalResult, *, name: str) -> str:
+def record_rival(
+    site: Site, run_id: str, rival: RivalResult, *, name: str, child: "Run | None" = None
+) -> str:
     """Write ``rival`` as a child of run ``run_id`` and return the child's identifier.
 
     The child is found by the rival's key. One that has finished gets nothing twice.
 
     Args:
         name: shown name of a new child, for example ``SNIP@0.9/0``.
+        child: as ``open_children`` returned it; None: it is looked for.
     """
     client = connect(site)
-    child = _child(client, site, run_id, key=rival.key, name=name)
+    child = child or open_children(site, run_id, {rival.key: name})[rival.key]
     if child.info.status == FINISHED:
         return str(child.info.run_id)
     params = {"rival": rival.rival, "sparsity": str(rival.sparsity), "seed": str(rival.seed)}
@@ -109,17 +137,6 @@ def result_metrics(result: Result | RivalResult) -> dict[str, float]:
     }
 
 
-def _child(client: "MlflowClient", site: Site, run_id: str, *, key: str, name: str) -> "Run":
-    """Find or create the child run of ``run_id`` that stands for the job ``key``."""
-    experiment = client.get_run(run_id).info.experiment_id
-    with locked(site, "mlflow-runs"):
-        child = find_run(client, experiment, key, parent=run_id)
-        if child is None:
-            tags = {KEY_TAG: key, PARENT_TAG: run_id, **owner_tags()}
-            child = client.create_run(experiment, run_name=name, tags=tags)
-    return child
-
-
 def _finish(
     client: "MlflowClient",
     child: "Run",
@@ -137,8 +154,8 @@ def _finish(
         params=params,
         metrics={**result_metrics(result), **metrics},
         tags={**_digests(result), **tags},
+        points=_curves(client, child, result.member.epochs),
     )
-    _put_curves(client, child_id, result.member.epochs)
     client.set_terminated(child_id, FINISHED)
     return child_id
 
@@ -184,17 +201,24 @@ def _standing_tags(result: Result) -> dict[str, str]:
     }
 
 
-def _put_curves(client: "MlflowClient", run_id: str, epochs: tuple[EpochRecord, ...]) -> None:
-    """Log one point per epoch and curve; steps that an interrupted call has logged are left out."""
+def _curves(
+    client: "MlflowClient", child: "Run", epochs: tuple[EpochRecord, ...]
+) -> "list[Metric]":
+    """Return one point per epoch and curve, without the steps that an interrupted call logged."""
     from mlflow.entities import Metric  # noqa: PLC0415  takes seconds
 
     now = now_ms()
     points: list[Metric] = []
     for curve in ("train_loss", "validation_accuracy"):
-        logged = {point.step for point in client.get_metric_history(run_id, curve)}
+        history = (
+            client.get_metric_history(child.info.run_id, curve)
+            if curve in child.data.metrics
+            else ()
+        )
+        logged = {point.step for point in history}
         points += [
             Metric(curve, getattr(epoch, curve), now, step)
             for step, epoch in enumerate(epochs)
             if step not in logged
         ]
-    put_points(client, run_id, points)
+    return points

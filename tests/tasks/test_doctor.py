@@ -53,3 +53,21 @@ def test_little_memory_is_a_warning(monkeypatch, tmp_path):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     sentence = "1.0 GB free of 4.0 GB; use engine.workers=1."
     assert by_name(tmp_path)["memory"].sentence == sentence
+
+
+def test_the_store_is_tried(tmp_path):
+    findings = by_name(tmp_path / "ws")
+    store = tmp_path / "ws" / "store"
+    assert [findings[f"store {x}"].sentence for x in ("write", "read", "once")] == [
+        f"{store} can be written.",
+        f"{store} returns what was written.",
+        f"{store} refuses to overwrite what is created only once.",
+    ]
+
+
+def test_a_store_that_cannot_be_written_fails(tmp_path):
+    (tmp_path / "file").write_text("")
+    found = list(diagnose(tmp_path / "ws", str(tmp_path / "file")))
+    assert found[-1].name == "store write"
+    assert found[-1].status == "fail"
+    assert found[-1].sentence.startswith(f"{tmp_path / 'file'} must be writable, but: ")

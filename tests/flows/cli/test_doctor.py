@@ -10,7 +10,7 @@ from tasks.doctor import Finding
 def findings(monkeypatch):
     """Replace what is found; returns the list to fill."""
     found = [Finding(name="python", status="ok", sentence="3.11.")]
-    monkeypatch.setattr(tasks.doctor, "diagnose", lambda root: iter(found))
+    monkeypatch.setattr(tasks.doctor, "diagnose", lambda root, store: iter(found))
     return found
 
 

@@ -23,6 +23,7 @@ def shop(template, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     root = tmp_path / "workspace"
     root.mkdir()
-    shutil.copyfile(template / "mlflow.db", root / "mlflow.db")
+    for file in template.glob("mlflow.db*"):  # with what SQLite has not yet moved into it
+        shutil.copyfile(file, root / file.name)
     shutil.copytree(template / "store", root / "store")
     return Shop(root)

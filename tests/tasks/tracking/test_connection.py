@@ -2,6 +2,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_tracking_server_named_in_the_environment_wins(empty_site, monkeypatch
 
 
 def test_the_migrated_database_keeps_nothing_outside_the_workspace(migrated_database):
-    with sqlite3.connect(migrated_database) as connection:
+    with closing(sqlite3.connect(migrated_database)) as connection:
         locations = connection.execute("select artifact_location from experiments").fetchall()
     assert locations == [(f"{(migrated_database.parent / 'mlflow-artifacts').as_uri()}/0",)]
 
