@@ -92,8 +92,9 @@ def mlflow_server(workspace: Path, host: str = "127.0.0.1") -> Server:
     """Return an MLflow server over the database of ``workspace``; it is not started yet."""
     workspace.mkdir(parents=True, exist_ok=True)
     database = f"sqlite:///{workspace / 'mlflow.db'}"
-    artifacts = (workspace / "mlflow-artifacts").as_uri()
-    places = ["--backend-store-uri", database, "--default-artifact-root", artifacts]
+    # Through the server: it takes no version whose files lie on its clients' disks.
+    artifacts = str(workspace / "mlflow-artifacts")
+    places = ["--backend-store-uri", database, "--artifacts-destination", artifacts]
     address = ["--host", "{host}", "--port", "{port}", "--allowed-hosts", "{host}:{port}"]
     return Server(
         ["mlflow", "server", *places, *address, "--workers", "1"],
