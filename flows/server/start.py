@@ -109,9 +109,8 @@ def _answering(url: str) -> str:
         ServiceError: none answers, or it refuses the credentials.
     """
     try:
-        status = _status(f"{url}/health", {})
-        if status == HTTPStatus.OK:  # which it says to anybody
-            status = _status(f"{url}/admin/version", login())
+        _status(f"{url}/health", {})  # is told to anybody
+        status = _status(f"{url}/admin/version", login())
     except (OSError, ValueError) as error:
         raise ServiceError(
             f"{URL_VARIABLE} must be the address of a Prefect server that answers, got "

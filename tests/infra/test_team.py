@@ -13,7 +13,7 @@ from tests.infra.compose import Team
 from tests.infra.images import Database, ObjectStore
 from tests.tasks.promotion.postgres import program
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 SECRETS = {
     "DATABASE_PASSWORD": "secret-0-of-the-database",
@@ -36,8 +36,9 @@ SMALL = {
     "quantize": "none",
     "latency": "none",
 }
+PATIENCE_S = 60.0
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-LIMIT_S = 300.0
+LIMIT_S = 540.0  # 70 s on two processors of one's own
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,19 @@ def team(swift, tmp_path_factory):
 
 
 def ask(url, body=None, login=None):
-    """Return status and content of an answer."""
+    """Return status and content of an answer; on a busy machine a server may need several tries."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            status, content = ask_once(url, body, login)
+        except OSError:
+            status, content = None, None
+        if (status is not None and status < 500) or time.monotonic() > deadline:
+            return status, content
+        time.sleep(1)
+
+
+def ask_once(url, body, login):
     request = urllib.request.Request(url, headers={"Content-Type": "application/json"})
     if login:
         request.add_header("Authorization", f"Basic {base64.b64encode(login.encode()).decode()}")
@@ -84,10 +97,9 @@ def flow_run(team):
     config = deployment["parameters"]["config"] | SMALL
     workspace = deployment["parameters"]["workspace"]
     parameters = {"config": config, "workspace": workspace}
-    status, run = prefect(
-        team, f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters}
-    )
-    assert status == 201
+    order = {"parameters": parameters, "idempotency_key": "once"}
+    status, run = prefect(team, f"deployments/{deployment['id']}/create_flow_run", order)
+    assert status in (200, 201)
     deadline = time.monotonic() + LIMIT_S
     while (found := prefect_get(team, f"flow_runs/{run['id']}")[1])["state_type"] not in FINAL:
         assert time.monotonic() < deadline, team.logs()
