@@ -20,7 +20,6 @@ from scaling_table import write_document
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "scaling.md"
 CRITERIA = "criteria=[magnitude,gradient,product]"
-EPOCHS = 10  # of an equal job; digits have 1,293 images for training
 SELECTED = "select start_time, end_time from task_run where name like 'balanced/%' and start_time"
 
 

@@ -25,12 +25,13 @@ latency: none
 quantize: none
 engine: {workers: 2, precision: float32}
 """
+PREPARATION = ("fetch", "base", "sensitivity", "plan")
 EQUAL = """
 name: equal-jobs
 data: {name: digits, image_size: 32, channels: 1}
 model: {architecture: test_resnet, train: {epochs: 2}}
 strategies: [balanced]
-fine_tune: {max_epochs: 10, patience: 10}
+fine_tune: {max_epochs: 5, patience: 5}
 latency: none
 quantize: none
 engine: {precision: float32}
@@ -110,7 +111,7 @@ def _work(workspace: Path, summary: dict[str, Any]) -> float:
         return 0.0
     records = (workspace / "store" / "records" / "member").glob("*.json")
     members = sum(json.loads(x.read_text())["record"]["seconds"] for x in records)
-    before = sum(v for k, v in summary["seconds"].items() if k not in {"members", "publish"})
+    before = sum(summary["seconds"].get(x, 0.0) for x in PREPARATION)
     return float(members / 2 + before)
 
 
