@@ -23,6 +23,9 @@ CRITERIA = "criteria=[magnitude,gradient,product]"
 SELECTED = "select start_time, end_time from task_run where name like 'balanced/%' and start_time"
 
 
+SEEDS = 34
+
+
 def ten(folder: Path) -> dict[str, Any]:
     """Ten results: what the thousand are compared with."""
     return run(folder / "ten", MANY)
@@ -30,7 +33,7 @@ def ten(folder: Path) -> dict[str, Any]:
 
 def thousand(folder: Path) -> dict[str, Any]:
     """Ten configurations, three criteria, 34 seeds."""
-    seeds = ",".join(map(str, range(34)))
+    seeds = ",".join(map(str, range(SEEDS)))
     return run(folder / "thousand", MANY, CRITERIA, f"seeds=[{seeds}]")
 
 
