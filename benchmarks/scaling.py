@@ -20,8 +20,10 @@ from scaling_table import write_document
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "scaling.md"
 CRITERIA = "criteria=[magnitude,gradient,product]"
-EPOCHS = 10  # of an equal job; digits have 1,293 images for training
 SELECTED = "select start_time, end_time from task_run where name like 'balanced/%' and start_time"
+
+
+SEEDS = 34
 
 
 def ten(folder: Path) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def ten(folder: Path) -> dict[str, Any]:
 
 def thousand(folder: Path) -> dict[str, Any]:
     """Ten configurations, three criteria, 34 seeds."""
-    seeds = ",".join(map(str, range(34)))
+    seeds = ",".join(map(str, range(SEEDS)))
     return run(folder / "thousand", MANY, CRITERIA, f"seeds=[{seeds}]")
 
 

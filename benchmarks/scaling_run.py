@@ -25,12 +25,13 @@ latency: none
 quantize: none
 engine: {workers: 2, precision: float32}
 """
+PREPARATION = ("fetch", "base", "sensitivity", "plan")
 EQUAL = """
 name: equal-jobs
 data: {name: digits, image_size: 32, channels: 1}
 model: {architecture: test_resnet, train: {epochs: 2}}
 strategies: [balanced]
-fine_tune: {max_epochs: 10, patience: 10}
+fine_tune: {max_epochs: 5, patience: 5}
 latency: none
 quantize: none
 engine: {precision: float32}
@@ -53,7 +54,8 @@ def run(workspace: Path, run_file: str, *overrides: str) -> dict[str, Any]:
             text=True,
         )
         peaks: dict[str, int] = defaultdict(int)
-        watch = threading.Thread(target=_watch, args=(process.pid, peaks))
+        cpu: dict[str, dict[int, float]] = defaultdict(dict)
+        watch = threading.Thread(target=_watch, args=(process.pid, peaks, cpu))
         watch.start()
         stdout, _ = process.communicate()
         watch.join()
@@ -69,6 +71,8 @@ def run(workspace: Path, run_file: str, *overrides: str) -> dict[str, Any]:
         "work_s": round(_work(workspace, summary), 1),
         "stages": _stages(log),
         "peak_bytes": dict(peaks),
+        "cpu_s": {kind: round(sum(x.values()), 1) for kind, x in cpu.items()},
+        "work_cpu_s": round(_total(workspace, "cpu_seconds"), 1),
         "report": summary["report"],
     }
 
@@ -79,8 +83,8 @@ def environment(workspace: Path) -> dict[str, str]:
     return {**kept, "MIXMATCH_HOME": str(workspace)}
 
 
-def _watch(pid: int, peaks: dict[str, int]) -> None:
-    """Follow the resident memory of the command and what it starts, until it ends."""
+def _watch(pid: int, peaks: dict[str, int], cpu: dict[str, dict[int, float]]) -> None:
+    """Follow memory and processor time of the command and what it starts, until it ends."""
     try:
         parent = psutil.Process(pid)
         while parent.status() != psutil.STATUS_ZOMBIE:
@@ -88,6 +92,8 @@ def _watch(pid: int, peaks: dict[str, int]) -> None:
                 try:
                     kind = _kind(process, parent)
                     peaks[kind] = max(peaks[kind], process.memory_info().rss)
+                    times = process.cpu_times()
+                    cpu[kind][process.pid] = times.user + times.system
                 except psutil.Error:
                     continue
             time.sleep(0.5)
@@ -108,10 +114,14 @@ def _work(workspace: Path, summary: dict[str, Any]) -> float:
     """Return the seconds that two workers need for what was computed, and the steps before."""
     if summary["cache"]["misses"] == 0:
         return 0.0
-    records = (workspace / "store" / "records" / "member").glob("*.json")
-    members = sum(json.loads(x.read_text())["record"]["seconds"] for x in records)
-    before = sum(v for k, v in summary["seconds"].items() if k not in {"members", "publish"})
+    members = _total(workspace, "seconds")
+    before = sum(summary["seconds"].get(x, 0.0) for x in PREPARATION)
     return float(members / 2 + before)
+
+
+def _total(workspace: Path, name: str) -> float:
+    records = (workspace / "store" / "records" / "member").glob("*.json")
+    return float(sum(json.loads(x.read_text())["record"][name] for x in records))
 
 
 def _stages(log: Path) -> dict[str, float]:
