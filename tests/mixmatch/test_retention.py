@@ -15,7 +15,8 @@ def version(number, *, age_days=50.0, protected=None, front_rank=None, name="net
 
 
 def run(run_id, *, started, ended=None, is_deleted=False):
-    return RunToJudge(run_id, "1", started * DAY, None if ended is None else ended * DAY, is_deleted)
+    at = None if ended is None else ended * DAY
+    return RunToJudge(run_id, "1", started * DAY, at, is_deleted)
 
 
 @pytest.mark.parametrize(
