@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from mixmatch.records import Record
@@ -99,7 +100,8 @@ class Lease:
 @contextmanager
 def held(workspace: Workspace) -> Iterator[Lease]:
     """Hold a lease on ``workspace`` inside the block; a thread keeps it fresh."""
-    lease, ended = Lease(workspace), threading.Event()
+    with collecting(workspace):  # what is about to be removed must not be found by a run
+        lease, ended = Lease(workspace), threading.Event()
 
     def keep_fresh() -> None:
         while not ended.wait(BEAT_S):
@@ -113,6 +115,14 @@ def held(workspace: Workspace) -> Iterator[Lease]:
         ended.set()
         thread.join(BEAT_S)
         lease.file.unlink(missing_ok=True)
+
+
+@contextmanager
+def collecting(workspace: Workspace) -> Iterator[None]:
+    """Let nobody take a lease on ``workspace`` inside the block: they wait until it ends."""
+    workspace.locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace.locks / "collecting.lock"):
+        yield
 
 
 def found_leases(workspace: Workspace) -> tuple[FoundLease, ...]:

@@ -66,7 +66,7 @@ class Shelf:
 
     def forget(self) -> None:
         """Remove the copy, if there is one."""
-        self.store.forget(self._name)
+        self.store.remove(self._name)
 
     @property
     def _name(self) -> str:
@@ -84,6 +84,6 @@ def remove_finished(site: Site) -> tuple[str, ...]:
     for name in store.names(_FOLDER):
         _, step, file = name.split("/")
         if store.envelope(step, file.removesuffix(_ENDING)) is not None:
-            store.forget(name)
+            store.remove(name)
             removed.append(name)
     return tuple(removed)

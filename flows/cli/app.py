@@ -13,6 +13,7 @@ import typer
 
 from flows.cli import (
     audit,
+    collect,
     doctor,
     files,
     pages,
@@ -60,6 +61,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rollback": promotion.rollback,
     "audit": audit.audit,
     "restore": audit.restore,
+    "gc": collect.gc,
     "schedule": schedules.schedule,
     "serve": schedules.serve,
     "ui": pages.ui,

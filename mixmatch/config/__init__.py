@@ -6,6 +6,7 @@ from mixmatch.config.fine_tune import BudgetSettings, DistillSettings, FineTuneS
 from mixmatch.config.model import ModelSettings, TrainSettings
 from mixmatch.config.policy import LargestDrop, LargestLatency, Policy, parse_policy
 from mixmatch.config.ranges import ConstraintSettings, RangeSettings
+from mixmatch.config.retention import Retention, parse_retention
 from mixmatch.config.run import RegisterSettings, RunConfig, parse_run_config
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "Policy",
     "RangeSettings",
     "RegisterSettings",
+    "Retention",
     "RunConfig",
     "TrainSettings",
     "parse_policy",
+    "parse_retention",
     "parse_run_config",
 ]

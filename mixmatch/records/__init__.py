@@ -26,6 +26,7 @@ from mixmatch.records.plans import (
     TargetsRecord,
 )
 from mixmatch.records.record import SCHEMA_VERSION, Accuracy, Artifact, Execution, Record
+from mixmatch.records.retention import Collection, Removal, Stay
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -34,6 +35,7 @@ __all__ = [
     "BaseRecord",
     "Builder",
     "Candidate",
+    "Collection",
     "DataRecord",
     "EpochRecord",
     "Execution",
@@ -52,12 +54,14 @@ __all__ = [
     "ProbeRecord",
     "QuantizedRecord",
     "Record",
+    "Removal",
     "Result",
     "RivalPlan",
     "RivalResult",
     "RivalsRecord",
     "RunTrace",
     "SensitivityRecord",
+    "Stay",
     "StepTrace",
     "StrategyRecord",
     "TargetsRecord",

@@ -34,12 +34,14 @@ class Facts:
         key: its name.
         size_bytes: its length.
         etag: changes with its content.
+        modified: when it was written, seconds since 1970, by the server's clock.
         sha256: of its bytes as their writer stated it; None where it did not, or was not asked.
     """
 
     key: str
     size_bytes: int
     etag: str
+    modified: float
     sha256: str | None = None
 
 
@@ -199,4 +201,5 @@ def _unless_there(put: Callable[[], None]) -> bool:
 
 def _facts(key: str, found: Mapping[str, Any], size: str) -> Facts:
     digest = found.get("Metadata", {}).get(_DIGEST)
-    return Facts(key, found[size], found["ETag"].strip('"'), digest)
+    etag, modified = found["ETag"].strip('"'), found["LastModified"].timestamp()
+    return Facts(key, found[size], etag, modified, digest)

@@ -7,7 +7,15 @@ kind: a subclass of ``Store``, and its line in ``open_store``.
 
 from tasks.store.folder import FolderStore
 from tasks.store.opening import check_bucket, open_store
-from tasks.store.store import Envelope, Store
+from tasks.store.store import Entry, Envelope, Store
 from tasks.store.trial import try_store
 
-__all__ = ["Envelope", "FolderStore", "Store", "check_bucket", "open_store", "try_store"]
+__all__ = [
+    "Entry",
+    "Envelope",
+    "FolderStore",
+    "Store",
+    "check_bucket",
+    "open_store",
+    "try_store",
+]

@@ -14,7 +14,7 @@ from mixmatch.s3_address import S3Address
 from tasks.objects import Bucket
 from tasks.store.folder import FolderStore
 from tasks.store.names import checked_name, checked_prefix
-from tasks.store.store import Store, object_name
+from tasks.store.store import Entry, Store, object_name
 
 _MARKER, _MARK = "store.json", b'{"store": 1}'
 
@@ -125,9 +125,16 @@ class BucketStore(Store):
         """Download what is under ``name`` to ``file``; False where nothing is."""
         return self.bucket.download(self._key(checked_name(name)), file) is not None
 
-    def forget(self, name: str) -> None:
-        """Remove what is under ``name``, if anything is."""
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield all that is there under names that begin with ``prefix``, by name."""
+        start = len(self._key(""))
+        for found in self.bucket.below(self._key(checked_prefix(prefix))):
+            yield Entry(found.key[start:], found.size_bytes, found.modified)
+
+    def remove(self, name: str) -> None:
+        """Remove what is under ``name``, if anything is, and its local copy."""
         self.bucket.delete(self._key(checked_name(name)))
+        self.cache.remove(name)
 
     def _holds(self, artifact: Artifact) -> bool:
         """Ask for size and stated digest; the bytes are compared whenever they are read."""

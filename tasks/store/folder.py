@@ -1,5 +1,6 @@
 """A store in a folder."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -13,7 +14,7 @@ from mixmatch.digests import file_digest
 from mixmatch.errors import ArtifactError, WorkspaceError
 from mixmatch.records import Artifact
 from tasks.store.names import checked_name, checked_prefix
-from tasks.store.store import Store, object_name
+from tasks.store.store import Entry, Store, object_name
 
 _SCRATCH = "scratch"
 # What a file system without hard links answers.
@@ -136,7 +137,14 @@ class FolderStore(Store):
             return False
         return True
 
-    def forget(self, name: str) -> None:
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield all that is there under names that begin with ``prefix``, by name."""
+        for name in self.names(prefix):
+            with contextlib.suppress(FileNotFoundError):  # replaced or removed meanwhile
+                facts = (self.root / name).stat()
+                yield Entry(name, facts.st_size, facts.st_mtime)
+
+    def remove(self, name: str) -> None:
         """Remove what is under ``name``, if anything is."""
         (self.root / checked_name(name)).unlink(missing_ok=True)
 

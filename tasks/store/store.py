@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,21 @@ class Envelope:
 
     inputs: dict[str, object]
     record: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that a store holds.
+
+    Attributes:
+        name: parts joined by ``/``.
+        size_bytes: its length.
+        modified: when it was written, seconds since 1970, by the clock of who keeps it.
+    """
+
+    name: str
+    size_bytes: int
+    modified: float
 
 
 class Store(ABC):
@@ -130,7 +146,16 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def forget(self, name: str) -> None:
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield all that is there under names that begin with ``prefix``, by name.
+
+        Raises:
+            ValueError: no name begins so.
+            ServiceError: the store does not answer.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
         """Remove what is under ``name``, if anything is.
 
         Raises:

@@ -62,7 +62,7 @@ def read_remote(site: Site, md5: str) -> RemoteFolder | None:
     from dvc.exceptions import DvcException  # noqa: PLC0415  DVC takes seconds to import
 
     try:
-        fs, root = _remote(str(hidden))
+        fs, root = open_remote(str(hidden))
         return _folder(fs, root, md5)
     except (DvcException, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
@@ -71,8 +71,8 @@ def read_remote(site: Site, md5: str) -> RemoteFolder | None:
         ) from error
 
 
-def _remote(hidden: str) -> tuple[Any, str]:
-    """Return the remote's file system and folder."""
+def open_remote(hidden: str) -> tuple[Any, str]:
+    """Return the file system and the folder of the remote that a repository names."""
     from dvc.config import Config  # noqa: PLC0415  DVC takes seconds to import
     from dvc.fs import get_cloud_fs  # noqa: PLC0415  likewise
 

@@ -142,7 +142,7 @@ def test_what_is_kept_is_fetched_replaced_and_forgotten(store, tmp_path):
         assert theirs.read_bytes() == content
     assert store.names("training/") == ("training/member/a.safetensors",)
     for _ in range(2):  # nothing to forget is nothing wrong
-        store.forget("training/member/a.safetensors")
+        store.remove("training/member/a.safetensors")
     assert store.names("training/") == ()
 
 
@@ -151,7 +151,7 @@ def test_what_is_kept_stays_inside_the_store(store, tmp_path, name):
     for ask in (
         lambda: store.keep(name, tmp_path),
         lambda: store.fetch(name, tmp_path),
-        lambda: store.forget(name),
+        lambda: store.remove(name),
     ):
         with pytest.raises(ValueError, match="A name in the store must be parts of letters"):
             ask()
