@@ -9,8 +9,10 @@ from pathlib import Path
 from mixmatch.digests import file_digest
 from mixmatch.errors import InputError, LineageError
 from mixmatch.records import Lineage
+from tasks.audit.asked import walk_asked
 from tasks.audit.case import Case, Memo
 from tasks.audit.chain import walk_chain
+from tasks.audit.claims import walk_claims
 from tasks.audit.deep import walk_deep
 from tasks.audit.links import Audit, Finding, VersionAudit, Walk, unknown
 from tasks.audit.method import walk_method
@@ -123,7 +125,9 @@ def _audit(
             if walk.holds("lineage") and case.lineage is not None:
                 walk_chain(walk, case)
                 walk_origins(walk, case)
+                walk_asked(walk, case)
                 walk_method(walk, case)
+                walk_claims(walk, case)
                 walk_deep(walk, case, deep=extent.deep, rerun=extent.rerun)
             else:
                 walk.check("steps", lambda: unknown("all other links"), needs=("lineage",))

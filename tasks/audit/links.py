@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from mixmatch.errors import MixMatchError, ServiceError
 from mixmatch.records import Record
 
+# What code raises that is given JSON of another form, or tensors of another shape.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+
 
 class Link(Record):
     """One thing that the audit has compared.
@@ -135,6 +138,10 @@ class Walk:
                 finding = unknown(str(error))
             except MixMatchError as error:
                 finding = Finding("readable", None, ok=False, why=str(error))
+            except _MALFORMED as error:  # a forged lineage need not have the form of ours
+                what = " ".join(str(error).split())[:200]
+                why = f"it has not the form of a lineage: {type(error).__name__} {what}"
+                finding = Finding("readable", None, ok=False, why=why)
         self.links[name] = Link(
             name=name,
             expected=finding.expected,

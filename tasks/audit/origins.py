@@ -1,12 +1,11 @@
 """Where the materials came from: settings, code, DVC's remote, the base's source, MLflow's runs."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from mixmatch.config import RunConfig, parse_run_config
 from mixmatch.digests import file_digest
 from mixmatch.errors import CheckpointError, ConfigError, RegistryError
-from mixmatch.records import Artifact, Lineage
+from mixmatch.records import Artifact, Lineage, QuantizedRecord
 from tasks.audit.case import Case, artifacts_of
 from tasks.audit.chain import file_link, step_names
 from tasks.audit.links import Finding, Walk, compared, unknown
@@ -17,7 +16,7 @@ from tasks.lineage.builder import commit_exists
 from tasks.lineage.kept import OBJECTS
 from tasks.run_file import settings_digest
 from tasks.tracking.deployment import INT8_ARTIFACT, INT8_DIGEST_TAG
-from tasks.tracking.evidence import run_evidence, run_files
+from tasks.tracking.evidence import VersionEvidence, run_evidence, run_files
 from tasks.tracking.runs import flat_settings
 from tasks.versioning.remote import read_remote
 
@@ -33,7 +32,6 @@ _MAX_VALUE_LENGTH = 6000  # of a parameter; MLflow's limit
 def walk_origins(walk: Walk, case: Case) -> None:
     """Check settings, code, remote, source and runs."""
     walk.check("settings/digest", partial(_settings, case))
-    walk.check("settings/asked", partial(_asked, case), needs=("settings/digest", "fetch/digest"))
     walk.check("code/commit", partial(_commit, case))
     if case.read.source != _TRAINED:
         walk.check("base/source", partial(_source, case), needs=("base/digest", "settings/digest"))
@@ -61,32 +59,6 @@ def _settings(case: Case) -> Finding:
     except ConfigError as error:
         return unknown(f"this mixmatch cannot read them: {error}", case.read.settings_digest)
     return compared(case.read.settings_digest, settings_digest(config))
-
-
-def _asked(case: Case) -> Finding:
-    """Compare what the steps were asked with what follows from the settings."""
-    config, fetch = config_of(case), case.read.step("fetch")
-    member = case.read.step(MemberJob.step)
-    if fetch is None or member is None:
-        return unknown("the lineage lacks a step")
-    seeds = config.seeds if config.fine_tune.max_epochs else (0,)
-    inputs = fetch.inputs
-    expected = {
-        "seed": config.seed,
-        "calibration_fraction": config.calibration_fraction,
-        "data.name": config.data.name,
-        "seed of the member": True,
-        "criterion of the member": True,
-    }
-    settings = inputs.get("settings")
-    found = {
-        "seed": inputs.get("seed"),
-        "calibration_fraction": inputs.get("calibration_fraction"),
-        "data.name": settings.get("name") if isinstance(settings, dict) else None,
-        "seed of the member": member.inputs.get("seed") in seeds,
-        "criterion of the member": member.inputs.get("criterion") in config.criteria,
-    }
-    return compared_mappings(_texts(expected), _texts(found))
 
 
 def _commit(case: Case) -> Finding:
@@ -219,14 +191,24 @@ def _int8(case: Case) -> Finding:
         return unknown("the version names no int8 file", made)
     if made is None:
         return unknown("it was added after the lineage was written", said)
-    if said != made or version is None:
+    if said != made or version is None or trace is None:
         return compared(made, said)
+    record = QuantizedRecord.model_validate(trace.record)
+    figures = {
+        "int8.bytes": str(record.artifact.size_bytes),
+        "int8.accuracy": str(record.test.value),
+    }
+    told = compared_mappings(figures, version.tags)
+    return _int8_file(case, version, record.artifact) if told.ok else told
+
+
+def _int8_file(case: Case, version: VersionEvidence, made: Artifact) -> Finding:
     if run_evidence(case.site, version.run_id) is None:
-        return unknown("its MLflow run is deleted", made)
+        return unknown("its MLflow run is deleted", made.digest)
     with run_files(case.site, str(version.run_id), INT8_ARTIFACT) as file:
-        found = None if file is None else file_digest(file)
-    return compared(made, found)
-
-
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}
+        if file is None:
+            return compared(made.digest, None)
+        size = file.stat().st_size
+        if size != made.size_bytes:
+            return compared(f"{made.size_bytes} bytes", f"{size} bytes")
+        return compared(made.digest, file_digest(file))

@@ -74,7 +74,12 @@ def _file(case: Case, *, trusted: bool) -> Finding:
     expected = lineage.subject.digest if lineage is not None else tags.get("digest")
     if case.packed is None or not case.packed.is_file():
         return Finding(expected, None, ok=False, why="the packed file is not there")
-    return compared(expected, case.digest_of(case.packed))
+    found = compared(expected, case.digest_of(case.packed))
+    if not found.ok or lineage is None:
+        return found
+    size = case.packed.stat().st_size
+    said = lineage.subject.size_bytes
+    return found if size == said else compared(f"{said} bytes", f"{size} bytes")
 
 
 def _tags(case: Case) -> Finding:
