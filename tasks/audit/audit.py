@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mixmatch.digests import file_digest
 from mixmatch.errors import InputError, LineageError
-from mixmatch.records import Lineage
+from mixmatch.records import Lineage, Verdict
 from tasks.audit.asked import walk_asked
 from tasks.audit.case import Case, Memo
 from tasks.audit.chain import walk_chain
@@ -90,14 +90,15 @@ def audit_file(site: Site, file: Path, extent: Extent = _PLAIN) -> Audit:
     return _audit(site, known[:1], extent, packed=file)
 
 
-def verdict_of(site: Site, reference: str) -> bool:
-    """Say whether every link of a version that can be checked holds, its file among them.
+def verdict_of(site: Site, reference: str) -> Verdict:
+    """Say whether every link of a version holds, its file among them, and what evidence is gone.
 
     Args:
         site: where registry and store are.
         reference: ``NAME/version``.
     """
-    return audit_model(site, reference).ok
+    (found,) = audit_model(site, reference).versions
+    return Verdict(ok=found.ok, missing=tuple(link.name for link in found.missing))
 
 
 def signature_of(site: Site, reference: str) -> bool:

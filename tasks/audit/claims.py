@@ -2,7 +2,7 @@
 
 from mixmatch.records import BaseRecord, MemberRecord
 from tasks.audit.case import Case
-from tasks.audit.links import Finding, Walk, compared, unknown
+from tasks.audit.links import Finding, Walk, compared, never_there
 from tasks.audit.method import step
 from tasks.audit.papers import compared_mappings
 from tasks.jobs import BaseJob, MemberJob
@@ -26,7 +26,7 @@ def _drop(case: Case) -> Finding:
     tags = case.version.tags if case.version is not None else {}
     said = {name: tags[name] for name in (DROP_MEAN_TAG, DROP_HIGH_TAG) if name in tags}
     if not said:
-        return unknown("the version does not say what it has lost")
+        return never_there("the version does not say what it has lost")
     base = BaseRecord.model_validate(step(case, BaseJob.step).record)
     member = MemberRecord.model_validate(step(case, MemberJob.step).record)
     loss = paired_loss(base.validation, member.validation)
@@ -37,7 +37,7 @@ def _drop(case: Case) -> Finding:
 def _promoted(case: Case) -> Finding:
     """Compare the file that the ledger's entries name with that of the version."""
     if case.version is None:
-        return unknown("it is not registered")
+        return never_there("it is not registered")
     name, number = case.version.name, case.version.version
     ledger = case.memo.once("ledger", lambda: read_ledger(case.store))
     named = [

@@ -8,7 +8,7 @@ from mixmatch.errors import CheckpointError, ConfigError, RegistryError
 from mixmatch.records import Artifact, Lineage, QuantizedRecord
 from tasks.audit.case import Case, artifacts_of
 from tasks.audit.chain import file_link, step_names
-from tasks.audit.links import Finding, Walk, compared, unknown
+from tasks.audit.links import Finding, Walk, compared, never_there, unknown
 from tasks.audit.papers import compared_mappings
 from tasks.checkpoint import locate_checkpoint
 from tasks.jobs import MemberJob
@@ -64,7 +64,7 @@ def _settings(case: Case) -> Finding:
 def _commit(case: Case) -> Finding:
     builder = case.read.builder
     if builder.commit is None:
-        return unknown("it was made by an installed package, which has no commit")
+        return never_there("it was made by an installed package, which has no commit")
     exists = case.memo.once(("commit", builder.commit), lambda: commit_exists(builder.commit or ""))
     if exists is None:
         return unknown("this mixmatch does not run from a whole repository", builder.commit)
@@ -144,7 +144,7 @@ def _figures(case: Case) -> Finding:
     if run is None:
         return unknown("its MLflow run is deleted")
     if not run.tags.get("mixmatch.digest"):
-        return unknown("the version names the run of the flow: its member has none")
+        return never_there("the version names the run of the flow: its member has none")
     expected = {name: repr(value) for name, value in case.read.figures.items()}
     digests = {"digest": case.read.subject.digest, "mask": str(case.read.tags.get("mask_digest"))}
     found = {name: repr(value) for name, value in run.metrics.items()}
@@ -188,9 +188,10 @@ def _int8(case: Case) -> Finding:
     said = version.tags.get(INT8_DIGEST_TAG) if version is not None else None
     made = artifacts_of(trace)["artifact"].digest if trace is not None else None
     if said is None:
-        return unknown("the version names no int8 file", made)
+        why = "the version names no int8 file"
+        return never_there(why) if made is None else unknown(why, made)
     if made is None:
-        return unknown("it was added after the lineage was written", said)
+        return never_there("it was added after the lineage was written", said)
     if said != made or version is None or trace is None:
         return compared(made, said)
     record = QuantizedRecord.model_validate(trace.record)

@@ -8,7 +8,7 @@ from functools import partial
 from mixmatch.errors import LedgerError
 from mixmatch.records import MemberRecord, Result
 from tasks.audit.case import Case
-from tasks.audit.links import Finding, Walk, compared, unknown
+from tasks.audit.links import Finding, Walk, compared, never_there, unknown
 from tasks.ledger import read_ledger
 from tasks.lineage import LINEAGE_DIGEST_TAG, LINEAGE_FILE, SIGNATURE_FILE, read_statement
 from tasks.promotion.settling import alias_state
@@ -42,7 +42,7 @@ def signature(case: Case) -> Finding:
     content = content_of(case, LINEAGE_FILE)
     found = content_of(case, SIGNATURE_FILE)
     if key is None:
-        return unknown(f"no public key is configured, see {PUBLIC_VARIABLE}")
+        return never_there(f"no public key is configured, see {PUBLIC_VARIABLE}")
     if content is None or found is None:
         return Finding("a signature", None, ok=False, why="the lineage is not signed")
     ok = is_signed(content, found, key)

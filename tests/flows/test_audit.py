@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mixmatch.records import Verdict
 from tasks.audit import audit_all, audit_file, audit_model, verdict_of
 from tasks.restore import restore_version
 from tasks.tracking.evidence import version_evidence, version_files
@@ -50,7 +51,7 @@ def test_untouched_versions_pass_and_nothing_is_left_out_but_the_signature(site)
 
 
 def test_the_promotion_gate_gets_its_answer(site, version):
-    assert verdict_of(site, version.reference)
+    assert verdict_of(site, version.reference) == Verdict(ok=True)
 
 
 OBJECTS = {
@@ -164,6 +165,7 @@ def test_without_its_mlflow_run_the_lineage_file_is_enough(site, version, steps)
     assert found.ok
     wanted = {"lineage/signature", "run/figures", "run/settings", "run/tags", "run/int8"}
     assert {link.name for link in found.unchecked} == wanted
+    assert {link.name for link in found.missing} == wanted - {"lineage/signature"}
 
 
 def test_a_packed_file_on_disk_is_found_by_its_digest_and_a_stranger_is_not(site, papers, tmp_path):
