@@ -7,13 +7,14 @@ STAMP := $(VENV)/.installed
 
 FAULT_ROWS ?= build/faults.jsonl
 
-.PHONY: install demo test check times faults bench bench-quick lock clean help
+.PHONY: install demo test check times audit-times faults bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, types, layering"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
+	@echo "make audit-times  wall times of the audit: one ResNet-18, 100 versions (ten minutes)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
@@ -42,6 +43,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+audit-times: install
+	$(BIN)/python benchmarks/audit_times.py
 
 times: install
 	$(BIN)/python benchmarks/command_times.py $(FASHION_MNIST)

@@ -16,7 +16,7 @@ from tasks.lineage.builder import commit_exists
 from tasks.lineage.kept import OBJECTS
 from tasks.run_file import settings_digest
 from tasks.tracking.deployment import INT8_ARTIFACT, INT8_DIGEST_TAG
-from tasks.tracking.evidence import VersionEvidence, run_evidence, run_files
+from tasks.tracking.evidence import VersionEvidence, run_files
 from tasks.tracking.runs import flat_settings
 from tasks.versioning.remote import read_remote
 
@@ -140,7 +140,7 @@ def _remote_file(case: Case, folder: str, inside: str, artifact: Artifact) -> Fi
 
 def _figures(case: Case) -> Finding:
     """Compare the recorded figures with those of the member's run."""
-    run = run_evidence(case.site, case.read.run.mlflow_child)
+    run = case.run(case.read.run.mlflow_child)
     if run is None:
         return unknown("its MLflow run is deleted")
     if not run.tags.get("mixmatch.digest"):
@@ -157,7 +157,7 @@ def _figures(case: Case) -> Finding:
 
 def _run_settings(case: Case) -> Finding:
     """Compare the settings with the parameters of the flow's run."""
-    run = run_evidence(case.site, case.read.run.mlflow_run)
+    run = case.run(case.read.run.mlflow_run)
     if run is None:
         return unknown("its MLflow run is deleted")
     # A run that was resumed keeps its first parameters: those that change no number may differ.
@@ -173,7 +173,7 @@ def _run_settings(case: Case) -> Finding:
 
 def _run_tags(case: Case) -> Finding:
     """Compare the digests with those that the flow's run names."""
-    run = run_evidence(case.site, case.read.run.mlflow_run)
+    run = case.run(case.read.run.mlflow_run)
     if run is None:
         return unknown("its MLflow run is deleted")
     names = ("data.digest", "data.source_digest", "base.digest")
@@ -204,7 +204,7 @@ def _int8(case: Case) -> Finding:
 
 
 def _int8_file(case: Case, version: VersionEvidence, made: Artifact) -> Finding:
-    if run_evidence(case.site, version.run_id) is None:
+    if case.run(version.run_id) is None:
         return unknown("its MLflow run is deleted", made.digest)
     with run_files(case.site, str(version.run_id), INT8_ARTIFACT) as file:
         if file is None:
