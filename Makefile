@@ -11,13 +11,14 @@ FAULT_ROWS ?= build/faults.jsonl
 BENCH_VENV := build/bench-venv
 SCALING_ROWS ?= build/scaling.jsonl
 
-.PHONY: install demo test check times faults scaling bench bench-quick lock clean help
+.PHONY: install demo test check times audit-times faults scaling bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, types, layering; Dockerfile and compose file"
 	@echo "make times    wall times of plan and of an instant family, on this machine (half an hour)"
+	@echo "make audit-times  wall times of the audit: one ResNet-18, 100 versions (ten minutes)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make scaling  a thousand results, and two workers beside one, into docs/scaling.md (half an hour)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
@@ -50,6 +51,9 @@ check: install
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec infra/compose*.yaml
 	$(BIN)/hadolint infra/Dockerfile
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+audit-times: install
+	$(BIN)/python benchmarks/audit_times.py
 
 times: install
 	$(BIN)/python benchmarks/command_times.py $(FASHION_MNIST)

@@ -16,6 +16,7 @@ from flows.promotion import refuse_nothing
 from flows.steps import as_effect
 from flows.watch import NullWatch
 from mixmatch.config import parse_policy, parse_run_config
+from mixmatch.records import Verdict
 from tasks import promotion
 from tasks.promotion import Judges, check_person
 from tasks.site import Site
@@ -65,25 +66,25 @@ def nightly_flow(
     refuse_nothing(summary)
     return {
         "run": family.model_dump(mode="json"),
-        "verdicts": verdicts,
+        "verdicts": {one: verdict.ok for one, verdict in verdicts.items()},
         "promotion": summary.model_dump(mode="json"),
     }
 
 
-def audit_versions(site: Site, references: Iterable[str]) -> dict[str, bool]:
+def audit_versions(site: Site, references: Iterable[str]) -> dict[str, Verdict]:
     """Audit versions, given as ``NAME/version``; empty where there is no audit."""
     audit = judges().audit
     return {} if audit is None else {one: audit(site, one) for one in references}
 
 
-def _remembering(verdicts: dict[str, bool]) -> Judges:
+def _remembering(verdicts: dict[str, Verdict]) -> Judges:
     """Return the judges, of whom the audit need not look twice at one version."""
     asked = judges()
     audit = asked.audit
     if audit is None:
         return asked
 
-    def verdict_of(site: Site, reference: str) -> bool:
+    def verdict_of(site: Site, reference: str) -> Verdict:
         known = verdicts.get(reference)
         return audit(site, reference) if known is None else known
 

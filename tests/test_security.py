@@ -10,7 +10,8 @@ from mixmatch.config import parse_run_config
 from mixmatch.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
-ROWS = re.findall(r"^\| .*", (ROOT / "docs/security.md").read_text(), re.MULTILINE)[1:]
+THREATS = (ROOT / "docs/security.md").read_text().partition("\n## ")[0]
+ROWS = re.findall(r"^\| .*", THREATS, re.MULTILINE)[1:]
 MINIMAL = {"data": {"name": "digits"}, "model": {"architecture": "resnet18"}}
 
 

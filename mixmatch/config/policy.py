@@ -47,7 +47,11 @@ class Policy(Settings):
     largest_drop: LargestDrop | None = Field(None, description="Against the base.")
     largest_latency: LargestLatency | None = Field(None, description="On a named processor.")
     on_front: bool = Field(True, description="Must be Pareto-optimal in its own family.")
-    passes_audit: bool = Field(True, description="Every link of its lineage must hold.")
+    passes_audit: Literal["complete", "possible"] | Literal[False] = Field(
+        "complete",
+        description="complete: every link of its lineage must hold, and none may lack evidence; "
+        "possible: every link that can be checked; false: nothing is asked.",
+    )
     signed: bool = Field(False, description="Its lineage must carry a valid signature.")
     not_worse_by: Fraction | None = Field(
         None, description="Largest loss of validation accuracy against the present holder."
@@ -62,6 +66,16 @@ class Policy(Settings):
     needs_approval: bool = Field(
         False, description="A person must approve; promote then leaves a request."
     )
+
+    @field_validator("passes_audit", mode="before")
+    @classmethod
+    def _audit_is_a_degree(cls, asked: object) -> object:
+        # By hand: of a union, pydantic reports every branch and names none of them readably.
+        if asked is True or asked == "complete":
+            return "complete"
+        if asked is False or asked == "possible":
+            return asked
+        raise ValueError(f"must be complete, possible or false, got {asked!r}")
 
     @property
     def digest(self) -> str:

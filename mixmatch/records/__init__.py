@@ -13,7 +13,7 @@ from mixmatch.records.families import (
     RivalResult,
 )
 from mixmatch.records.inputs import BaseRecord, DataRecord, ModelSpec, SensitivityRecord
-from mixmatch.records.ledger import Candidate, Gate, LedgerEntry, VersionFacts
+from mixmatch.records.ledger import Candidate, Gate, LedgerEntry, Verdict, VersionFacts
 from mixmatch.records.lineage import Builder, FlowTrace, Lineage, RunTrace, StepTrace
 from mixmatch.records.plans import (
     LayerRecord,
@@ -66,5 +66,6 @@ __all__ = [
     "StrategyRecord",
     "TargetsRecord",
     "Timing",
+    "Verdict",
     "VersionFacts",
 ]

@@ -62,6 +62,18 @@ class Gate(Record):
     shortfall: float | None = None
 
 
+class Verdict(Record):
+    """What an audit comes to.
+
+    Attributes:
+        ok: whether no link failed.
+        missing: links that cannot be checked because evidence is gone.
+    """
+
+    ok: bool
+    missing: tuple[str, ...] = ()
+
+
 class Candidate(Record):
     """One registered version before the gates of a policy.
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mixmatch.digests import file_digest
 from mixmatch.errors import InputError, LineageError
-from mixmatch.records import Lineage
+from mixmatch.records import Lineage, Verdict
+from tasks.audit.asked import walk_asked
 from tasks.audit.case import Case, Memo
 from tasks.audit.chain import walk_chain
+from tasks.audit.claims import walk_claims
 from tasks.audit.deep import walk_deep
 from tasks.audit.links import Audit, Finding, VersionAudit, Walk, unknown
 from tasks.audit.method import walk_method
@@ -88,14 +90,15 @@ def audit_file(site: Site, file: Path, extent: Extent = _PLAIN) -> Audit:
     return _audit(site, known[:1], extent, packed=file)
 
 
-def verdict_of(site: Site, reference: str) -> bool:
-    """Say whether every link of a version that can be checked holds, its file among them.
+def verdict_of(site: Site, reference: str) -> Verdict:
+    """Say whether every link of a version holds, its file among them, and what evidence is gone.
 
     Args:
         site: where registry and store are.
         reference: ``NAME/version``.
     """
-    return audit_model(site, reference).ok
+    (found,) = audit_model(site, reference).versions
+    return Verdict(ok=found.ok, missing=tuple(link.name for link in found.missing))
 
 
 def signature_of(site: Site, reference: str) -> bool:
@@ -123,7 +126,9 @@ def _audit(
             if walk.holds("lineage") and case.lineage is not None:
                 walk_chain(walk, case)
                 walk_origins(walk, case)
+                walk_asked(walk, case)
                 walk_method(walk, case)
+                walk_claims(walk, case)
                 walk_deep(walk, case, deep=extent.deep, rerun=extent.rerun)
             else:
                 walk.check("steps", lambda: unknown("all other links"), needs=("lineage",))

@@ -13,11 +13,13 @@ from tasks.lineage.kept import artifacts_in
 from tasks.site import Site
 from tasks.store import Store
 from tasks.store.store import object_name
-from tasks.tracking.evidence import VersionEvidence
+from tasks.tracking.evidence import RunEvidence, VersionEvidence, run_evidence
 
 T = TypeVar("T")
 
-_MOST_LARGE = 2  # things of many megabytes that are held at once
+# Things of many megabytes that are held at once: a run's network and scores stay while version
+# after version brings its own weights and masks.
+_MOST_LARGE = 5
 
 
 @dataclass(slots=True)
@@ -87,6 +89,10 @@ class Case:
     def stored_digest(self, artifact: Artifact) -> str | None:
         """Return the SHA-256 of what the store has under an artifact's name; None: nothing."""
         return self.memo.once(("stored", artifact.digest), lambda: self._stored_digest(artifact))
+
+    def run(self, run_id: str | None) -> RunEvidence | None:
+        """Return what a run says, asked once; None where it is gone."""
+        return self.memo.once(("run", run_id), lambda: run_evidence(self.site, run_id))
 
     def _stored_digest(self, artifact: Artifact) -> str | None:
         intact = self.store.find_file(artifact.digest)

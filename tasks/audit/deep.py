@@ -86,7 +86,8 @@ def _sensitivity_again(case: Case, job: SensitivityJob, expected: dict[str, Arti
         pairs = [(case.store.path(expected[x]), store.path(found[x])) for x in wrong if x in found]
         distance = max((_distance(*pair) for pair in pairs), default=float("inf"))
     why = f"the scores differ by {distance:.1e} of their norm"
-    return Finding(said, now, ok=distance <= _SAME_SCORES, why=why)
+    ok = distance <= _SAME_SCORES and not _is_same_kind(case)
+    return Finding(said, now, ok=ok, why=why)
 
 
 def _accuracy(case: Case, split: str) -> Finding:
@@ -108,8 +109,22 @@ def _accuracy(case: Case, split: str) -> Finding:
     if said == now or expected.num_images != found.num_images:
         return compared(said, now)
     apart = abs(expected.num_correct - found.num_correct) / expected.num_images
-    ok = apart <= _SAME_IMAGES and processor() != case.read.builder.processor
-    return Finding(said, now, ok=ok, why="computed on another processor" if ok else None)
+    ok = apart <= _SAME_IMAGES and not _is_same_kind(case)
+    return Finding(said, now, ok=ok, why=_made_by(case) if ok else None)
+
+
+def _is_same_kind(case: Case) -> bool:
+    """Say whether this is the kind of machine that made it, which gives the same bits again."""
+    import torch  # noqa: PLC0415  takes seconds
+
+    builder = case.read.builder
+    made = (builder.processor, builder.packages.get("torch"))
+    return made == (processor(), torch.__version__.partition("+")[0])
+
+
+def _made_by(case: Case) -> str:
+    builder = case.read.builder
+    return f"it was made by torch {builder.packages.get('torch')} on {builder.processor}"
 
 
 def _packed_network(case: Case, job: MemberJob) -> "nn.Module":
@@ -143,11 +158,9 @@ def _member(case: Case) -> Finding:
             record = MemberRecord.model_validate(start.record)
             site.open_store().commit(start.step, start.key, start.inputs, record)
         found = compute(job, site, case.read.label).artifact.digest
-    why = "fine-tuning gives other bits" if processor() == case.read.builder.processor else None
-    if found != expected and why is None:
-        why = f"it was trained on another processor: {case.read.builder.processor}"
-        return Finding(expected, found, ok=None, why=why)
-    return compared(expected, found, why)
+    if found != expected and not _is_same_kind(case):
+        return Finding(expected, found, ok=None, why=_made_by(case))
+    return compared(expected, found, "fine-tuning gives other bits")
 
 
 def _unrepeatable(case: Case, trace: StepTrace, kind: type[Job]) -> str | None:

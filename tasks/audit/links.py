@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from mixmatch.errors import MixMatchError, ServiceError
 from mixmatch.records import Record
 
+# What code raises that is given JSON of another form, or tensors of another shape.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+
 
 class Link(Record):
     """One thing that the audit has compared.
@@ -16,6 +19,7 @@ class Link(Record):
         found: what was recomputed or read; None: nothing.
         ok: whether they agree; None: that cannot be said.
         why: why it cannot, or what differs; None: there is nothing to add.
+        missing: whether it cannot be said because evidence is gone that once was there.
     """
 
     name: str
@@ -23,6 +27,7 @@ class Link(Record):
     found: str | None
     ok: bool | None
     why: str | None = None
+    missing: bool = False
 
 
 class VersionAudit(Record):
@@ -47,6 +52,11 @@ class VersionAudit(Record):
     def unchecked(self) -> tuple[Link, ...]:
         """The links of which nothing can be said."""
         return tuple(link for link in self.links if link.ok is None)
+
+    @property
+    def missing(self) -> tuple[Link, ...]:
+        """Those among them whose evidence is gone; of the rest there never was any."""
+        return tuple(link for link in self.links if link.missing)
 
 
 class Audit(Record):
@@ -90,12 +100,14 @@ class Finding:
         found: what was recomputed or read.
         ok: whether they agree; None: that cannot be said.
         why: likewise as of a link.
+        missing: likewise.
     """
 
     expected: str | None
     found: str | None
     ok: bool | None
     why: str | None = None
+    missing: bool = False
 
 
 def compared(expected: object, found: object, why: str | None = None) -> Finding:
@@ -105,7 +117,12 @@ def compared(expected: object, found: object, why: str | None = None) -> Finding
 
 
 def unknown(why: str, expected: object = None) -> Finding:
-    """Say that something cannot be checked."""
+    """Say that something cannot be checked, because evidence is gone."""
+    return Finding(_text(expected), None, None, why, missing=True)
+
+
+def never_there(why: str, expected: object = None) -> Finding:
+    """Say that there is nothing to check: such evidence was never made, or nobody asks for it."""
     return Finding(_text(expected), None, None, why)
 
 
@@ -135,12 +152,17 @@ class Walk:
                 finding = unknown(str(error))
             except MixMatchError as error:
                 finding = Finding("readable", None, ok=False, why=str(error))
+            except _MALFORMED as error:  # a forged lineage need not have the form of ours
+                what = " ".join(str(error).split())[:200]
+                why = f"it has not the form of a lineage: {type(error).__name__} {what}"
+                finding = Finding("readable", None, ok=False, why=why)
         self.links[name] = Link(
             name=name,
             expected=finding.expected,
             found=finding.found,
             ok=finding.ok,
             why=finding.why,
+            missing=finding.missing,
         )
         return finding.ok is True
 

@@ -31,11 +31,12 @@ def walk_method(walk: Walk, case: Case) -> None:
     walk.check("plan/strategies", partial(_strategies, case), needs=("plan/ranges",))
     plan = ("plan/digest", f"{_MEMBER}/digest")
     walk.check(f"{_MEMBER}/counts", partial(_counts, case), needs=("plan/strategies", *plan))
-    needs = (*_PREPARED, f"{_MEMBER}/counts", f"{_MEMBER}/inputs")
-    walk.check(f"{_MEMBER}/selection", partial(_selection, case), needs=needs)
     weights = ("registry/file", f"{_MEMBER}/digest")
     walk.check(f"{_MEMBER}/zeros", partial(_zeros, case), needs=weights)
     walk.check(f"{_MEMBER}/mask", partial(_mask, case), needs=(*weights, f"{_MEMBER}/zeros"))
+    # After the mask, which says of the weights what this says of scores and counts.
+    needs = (*_PREPARED, f"{_MEMBER}/counts", f"{_MEMBER}/inputs", f"{_MEMBER}/mask")
+    walk.check(f"{_MEMBER}/selection", partial(_selection, case), needs=needs)
 
 
 def job_of(trace: StepTrace, kind: type[J]) -> J:

@@ -1,15 +1,14 @@
 """Where the materials came from: settings, code, DVC's remote, the base's source, MLflow's runs."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from mixmatch.config import RunConfig, parse_run_config
 from mixmatch.digests import file_digest
 from mixmatch.errors import CheckpointError, ConfigError, RegistryError
-from mixmatch.records import Artifact, Lineage
+from mixmatch.records import Artifact, Lineage, QuantizedRecord
 from tasks.audit.case import Case, artifacts_of
 from tasks.audit.chain import file_link, step_names
-from tasks.audit.links import Finding, Walk, compared, unknown
+from tasks.audit.links import Finding, Walk, compared, never_there, unknown
 from tasks.audit.papers import compared_mappings
 from tasks.checkpoint import locate_checkpoint
 from tasks.jobs import MemberJob
@@ -17,7 +16,7 @@ from tasks.lineage.builder import commit_exists
 from tasks.lineage.kept import OBJECTS
 from tasks.run_file import settings_digest
 from tasks.tracking.deployment import INT8_ARTIFACT, INT8_DIGEST_TAG
-from tasks.tracking.evidence import run_evidence, run_files
+from tasks.tracking.evidence import VersionEvidence, run_files
 from tasks.tracking.runs import flat_settings
 from tasks.versioning.remote import read_remote
 
@@ -33,7 +32,6 @@ _MAX_VALUE_LENGTH = 6000  # of a parameter; MLflow's limit
 def walk_origins(walk: Walk, case: Case) -> None:
     """Check settings, code, remote, source and runs."""
     walk.check("settings/digest", partial(_settings, case))
-    walk.check("settings/asked", partial(_asked, case), needs=("settings/digest", "fetch/digest"))
     walk.check("code/commit", partial(_commit, case))
     if case.read.source != _TRAINED:
         walk.check("base/source", partial(_source, case), needs=("base/digest", "settings/digest"))
@@ -63,36 +61,10 @@ def _settings(case: Case) -> Finding:
     return compared(case.read.settings_digest, settings_digest(config))
 
 
-def _asked(case: Case) -> Finding:
-    """Compare what the steps were asked with what follows from the settings."""
-    config, fetch = config_of(case), case.read.step("fetch")
-    member = case.read.step(MemberJob.step)
-    if fetch is None or member is None:
-        return unknown("the lineage lacks a step")
-    seeds = config.seeds if config.fine_tune.max_epochs else (0,)
-    inputs = fetch.inputs
-    expected = {
-        "seed": config.seed,
-        "calibration_fraction": config.calibration_fraction,
-        "data.name": config.data.name,
-        "seed of the member": True,
-        "criterion of the member": True,
-    }
-    settings = inputs.get("settings")
-    found = {
-        "seed": inputs.get("seed"),
-        "calibration_fraction": inputs.get("calibration_fraction"),
-        "data.name": settings.get("name") if isinstance(settings, dict) else None,
-        "seed of the member": member.inputs.get("seed") in seeds,
-        "criterion of the member": member.inputs.get("criterion") in config.criteria,
-    }
-    return compared_mappings(_texts(expected), _texts(found))
-
-
 def _commit(case: Case) -> Finding:
     builder = case.read.builder
     if builder.commit is None:
-        return unknown("it was made by an installed package, which has no commit")
+        return never_there("it was made by an installed package, which has no commit")
     exists = case.memo.once(("commit", builder.commit), lambda: commit_exists(builder.commit or ""))
     if exists is None:
         return unknown("this mixmatch does not run from a whole repository", builder.commit)
@@ -168,11 +140,11 @@ def _remote_file(case: Case, folder: str, inside: str, artifact: Artifact) -> Fi
 
 def _figures(case: Case) -> Finding:
     """Compare the recorded figures with those of the member's run."""
-    run = run_evidence(case.site, case.read.run.mlflow_child)
+    run = case.run(case.read.run.mlflow_child)
     if run is None:
         return unknown("its MLflow run is deleted")
     if not run.tags.get("mixmatch.digest"):
-        return unknown("the version names the run of the flow: its member has none")
+        return never_there("the version names the run of the flow: its member has none")
     expected = {name: repr(value) for name, value in case.read.figures.items()}
     digests = {"digest": case.read.subject.digest, "mask": str(case.read.tags.get("mask_digest"))}
     found = {name: repr(value) for name, value in run.metrics.items()}
@@ -185,7 +157,7 @@ def _figures(case: Case) -> Finding:
 
 def _run_settings(case: Case) -> Finding:
     """Compare the settings with the parameters of the flow's run."""
-    run = run_evidence(case.site, case.read.run.mlflow_run)
+    run = case.run(case.read.run.mlflow_run)
     if run is None:
         return unknown("its MLflow run is deleted")
     # A run that was resumed keeps its first parameters: those that change no number may differ.
@@ -201,7 +173,7 @@ def _run_settings(case: Case) -> Finding:
 
 def _run_tags(case: Case) -> Finding:
     """Compare the digests with those that the flow's run names."""
-    run = run_evidence(case.site, case.read.run.mlflow_run)
+    run = case.run(case.read.run.mlflow_run)
     if run is None:
         return unknown("its MLflow run is deleted")
     names = ("data.digest", "data.source_digest", "base.digest")
@@ -216,17 +188,28 @@ def _int8(case: Case) -> Finding:
     said = version.tags.get(INT8_DIGEST_TAG) if version is not None else None
     made = artifacts_of(trace)["artifact"].digest if trace is not None else None
     if said is None:
-        return unknown("the version names no int8 file", made)
+        why = "the version names no int8 file"
+        return never_there(why) if made is None else unknown(why, made)
     if made is None:
-        return unknown("it was added after the lineage was written", said)
-    if said != made or version is None:
+        return never_there("it was added after the lineage was written", said)
+    if said != made or version is None or trace is None:
         return compared(made, said)
-    if run_evidence(case.site, version.run_id) is None:
-        return unknown("its MLflow run is deleted", made)
+    record = QuantizedRecord.model_validate(trace.record)
+    figures = {
+        "int8.bytes": str(record.artifact.size_bytes),
+        "int8.accuracy": str(record.test.value),
+    }
+    told = compared_mappings(figures, version.tags)
+    return _int8_file(case, version, record.artifact) if told.ok else told
+
+
+def _int8_file(case: Case, version: VersionEvidence, made: Artifact) -> Finding:
+    if case.run(version.run_id) is None:
+        return unknown("its MLflow run is deleted", made.digest)
     with run_files(case.site, str(version.run_id), INT8_ARTIFACT) as file:
-        found = None if file is None else file_digest(file)
-    return compared(made, found)
-
-
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}
+        if file is None:
+            return compared(made.digest, None)
+        size = file.stat().st_size
+        if size != made.size_bytes:
+            return compared(f"{made.size_bytes} bytes", f"{size} bytes")
+        return compared(made.digest, file_digest(file))

@@ -8,7 +8,7 @@ from functools import partial
 from mixmatch.errors import LedgerError
 from mixmatch.records import MemberRecord, Result
 from tasks.audit.case import Case
-from tasks.audit.links import Finding, Walk, compared, unknown
+from tasks.audit.links import Finding, Walk, compared, never_there, unknown
 from tasks.ledger import read_ledger
 from tasks.lineage import LINEAGE_DIGEST_TAG, LINEAGE_FILE, SIGNATURE_FILE, read_statement
 from tasks.promotion.settling import alias_state
@@ -42,7 +42,7 @@ def signature(case: Case) -> Finding:
     content = content_of(case, LINEAGE_FILE)
     found = content_of(case, SIGNATURE_FILE)
     if key is None:
-        return unknown(f"no public key is configured, see {PUBLIC_VARIABLE}")
+        return never_there(f"no public key is configured, see {PUBLIC_VARIABLE}")
     if content is None or found is None:
         return Finding("a signature", None, ok=False, why="the lineage is not signed")
     ok = is_signed(content, found, key)
@@ -74,7 +74,12 @@ def _file(case: Case, *, trusted: bool) -> Finding:
     expected = lineage.subject.digest if lineage is not None else tags.get("digest")
     if case.packed is None or not case.packed.is_file():
         return Finding(expected, None, ok=False, why="the packed file is not there")
-    return compared(expected, case.digest_of(case.packed))
+    found = compared(expected, case.digest_of(case.packed))
+    if not found.ok or lineage is None:
+        return found
+    size = case.packed.stat().st_size
+    said = lineage.subject.size_bytes
+    return found if size == said else compared(f"{said} bytes", f"{size} bytes")
 
 
 def _tags(case: Case) -> Finding:

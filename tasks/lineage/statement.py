@@ -58,11 +58,12 @@ def read_statement(content: bytes, source: str) -> Lineage:
         build = statement["predicate"]["buildDefinition"]
         record = build["internalParameters"]["record"]
         lineage = Lineage.model_validate({**record, **build["externalParameters"]})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        again = json.loads(statement_bytes(lineage))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LineageError(
             f"The lineage {source} must be an in-toto statement of mixmatch, got {_reason(error)}."
         ) from error
-    if (place := _difference(statement, json.loads(statement_bytes(lineage)), "")) is not None:
+    if (place := _difference(statement, again, "")) is not None:
         raise LineageError(
             f"The lineage {source} must say the same under all its names, but {place} is not what "
             "its record says."

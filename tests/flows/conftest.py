@@ -6,6 +6,17 @@ from flows.server import local_server
 from flows.server.managed import ServerHold
 from tasks.site import Site
 from tasks.workspace import Workspace
+from tests.flows.command import run_command
+
+TINY_RUN = """
+name: tiny
+data: {name: digits, image_size: 16}
+model: {architecture: test_resnet, train: {epochs: 1}}
+strategies: [conservative, aggressive]
+fine_tune: {max_epochs: 1}
+latency: none
+engine: {workers: 1, precision: float32}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +32,14 @@ def server_workspace(tmp_path_factory):
 def server_site(server_workspace):
     with local_server(server_workspace):
         yield Site.at(server_workspace)
+
+
+@pytest.fixture(scope="session")
+def audited_site(tmp_path_factory):
+    """A tiny family as the command registers it; tests that change it put everything back."""
+    run_file = tmp_path_factory.mktemp("audit") / "run.yaml"
+    run_file.write_text(TINY_RUN)
+    workspace = run_file.with_name("workspace")
+    outcome = run_command(workspace, run_file)
+    assert outcome.exit_code == 0, outcome.stderr
+    return Site.at(Workspace(workspace))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from flows import nightly
+from mixmatch.records import Verdict
 from tasks.ledger import read_ledger
 from tasks.promotion import Judges
 from tasks.site import Site
@@ -37,7 +38,7 @@ def night(server_site, tmp_path_factory):
 
     def verdict_of(site, reference):
         asked.append(reference)
-        return True
+        return Verdict(ok=True)
 
     workspace = tmp_path_factory.mktemp("night") / "workspace"
     with pytest.MonkeyPatch.context() as patch:

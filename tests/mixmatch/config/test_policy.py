@@ -7,8 +7,16 @@ from mixmatch.errors import ConfigError
 def test_an_empty_policy_demands_front_and_audit_and_prefers_the_smallest():
     policy = parse_policy({}, "policy.yaml")
     assert (policy.alias, policy.prefer) == ("champion", "smallest")
-    assert (policy.on_front, policy.passes_audit) == (True, True)
+    assert (policy.on_front, policy.passes_audit) == (True, "complete")
     assert (policy.signed, policy.needs_approval, policy.may_return) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "degree"),
+    [(True, "complete"), ("complete", "complete"), ("possible", "possible"), (False, False)],
+)
+def test_an_audit_is_asked_in_degrees_and_true_is_the_strictest(asked, degree):
+    assert parse_policy({"passes_audit": asked}, "policy.yaml").passes_audit == degree
 
 
 def test_a_drop_is_judged_by_the_end_of_its_interval_unless_said_otherwise():
@@ -27,6 +35,7 @@ def test_a_drop_is_judged_by_the_end_of_its_interval_unless_said_otherwise():
         ),
         ({"prefer": "best"}, "policy.yaml: prefer must be 'smallest', .*, got 'best'."),
         ({"largest_latency": {"seconds": 1}}, "largest_latency.processor must be given"),
+        ({"passes_audit": 1.5}, "passes_audit must be complete, possible or false, got 1.5."),
         ({"alias": "latest"}, "policy.yaml: alias must be up to 100 letters.*, got 'latest'."),
         ({"alias": "v2"}, "got 'v2'"),
         ({"alias": "a/../b"}, "got 'a/../b'"),

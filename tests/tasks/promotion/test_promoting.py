@@ -3,6 +3,7 @@
 import pytest
 
 from mixmatch.errors import PromotionError, RegistryError
+from mixmatch.records import Verdict
 from tasks.ledger import holder_of, read_ledger
 from tasks.promotion import Judges, promote
 from tests.tasks.promotion.shop import BY, LENIENT
@@ -101,7 +102,7 @@ def test_the_audit_is_asked_of_those_that_pass_all_else(shop):
     def verdict_of(site, reference):
         assert site == shop.site
         asked.append(reference)
-        return reference != "shapes/2"
+        return Verdict(ok=reference != "shapes/2")
 
     size = int(shop.aliases.tags_of(LARGEST)["bytes"])
     summary = shop.promote(
@@ -113,6 +114,24 @@ def test_the_audit_is_asked_of_those_that_pass_all_else(shop):
         "no",
         False,
     )
+
+
+MISSING = Verdict(ok=True, missing=("run/figures", "run/settings", "run/tags", "run/int8"))
+
+
+def test_missing_evidence_passes_only_where_the_policy_wants_what_is_possible(shop):
+    judges = Judges(audit=lambda site, reference: MISSING)
+    summary = shop.promote(judges=judges, passes_audit="complete")
+    assert summary.outcome == "nothing"
+    assert summary.nearest.endswith(
+        "passes_audit must be every link holds, found no evidence for run/figures, run/settings, "
+        "run/tags and 1 more."
+    )
+    summary = shop.promote(judges=judges, passes_audit="possible")
+    assert summary.outcome == "promoted"
+    gate = gates(summary, summary.version)["passes_audit"]
+    assert (gate.ok, gate.allowed) == (True, "every link holds that can be checked")
+    assert gate.found.startswith("no evidence for run/figures")
 
 
 def test_a_version_that_another_tool_registered_is_passed_over_and_named(shop):
