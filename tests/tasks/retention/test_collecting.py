@@ -29,7 +29,7 @@ def made(tmp_path_factory):
             patch.setattr(
                 shops,
                 "open_run",
-                lambda site, key=key, **given: open_run(site, **given | {"key": key}),
+                lambda site, own=key, **given: open_run(site, **given | {"key": own}),
             )
             shop.register(seed=seed, pruned=0.5)
         for run in holdings(shop.site).runs:
