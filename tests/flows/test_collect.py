@@ -51,8 +51,10 @@ def made(tmp_path_factory):
 def site(made, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     root = made.with_name("workspace")
-    shutil.rmtree(root)
-    shutil.copytree(made.with_name("copy"), root, symlinks=True)
+    for part in root.iterdir():  # the database stays one file: this process holds it open
+        if part.is_dir():
+            shutil.rmtree(part)
+    shutil.copytree(made.with_name("copy"), root, symlinks=True, dirs_exist_ok=True)
     return Site.at(Workspace(root))
 
 

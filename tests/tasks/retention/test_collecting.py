@@ -1,0 +1,148 @@
+"""Two runs of one model in a real registry and store, of which the older may go."""
+
+import shutil
+
+import pytest
+
+from mixmatch.config import Retention
+from mixmatch.errors import WorkError
+from tasks.leases import held
+from tasks.retention import collect, collecting
+from tasks.tracking import open_run
+from tasks.tracking.holdings import holdings
+from tasks.versioning import version_files
+from tests.tasks.promotion import shop as shops
+from tests.tasks.promotion.shop import NAME, Shop
+
+NOW = Retention(keep_newest=0, keep_fronts=0, keep_runs=0, keep_days=0, grace_hours=0)
+KINDS = ["version", "model", "run", "dvc", "record", "object"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Keep a copy of a workspace, since MLflow's addresses allow no other place."""
+    folder = tmp_path_factory.mktemp("collecting")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        shop = Shop(folder / "workspace")
+        for seed, key in ((1, "a" * 64), (2, "b" * 64)):
+            patch.setattr(
+                shops,
+                "open_run",
+                lambda site, own=key, **given: open_run(site, **given | {"key": own}),
+            )
+            shop.register(seed=seed, pruned=0.5)
+        for run in holdings(shop.site).runs:
+            shop.client.set_terminated(run.run_id)
+    (folder / "file").write_bytes(b"x" * 1000)
+    version_files(shop.site, "family-nobody", {"file": folder / "file"})
+    shutil.copytree(folder / "workspace", folder / "copy", symlinks=True)
+    return folder / "workspace"
+
+
+@pytest.fixture
+def shop(made, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for part in made.iterdir():  # the database stays one file: this process holds it open
+        if part.is_dir():
+            shutil.rmtree(part)
+    shutil.copytree(made.with_name("copy"), made, symlinks=True, dirs_exist_ok=True)
+    return Shop(made)
+
+
+def content(root):
+    return {x.relative_to(root): x.read_bytes() for x in root.rglob("*") if x.is_file()}
+
+
+def state(shop):
+    """Say what is there, by names: versions, runs, models, and what the store holds."""
+    now = holdings(shop.site)
+    return (
+        {x.version for x in now.versions},
+        {x.run_id for x in now.runs},
+        {x.model_id for x in now.models},
+        set(shop.store.names("")),
+    )
+
+
+def test_a_dry_run_changes_no_byte_and_names_what_then_goes(shop, made):
+    before = content(made)
+    told = collect(shop.site, NOW, dry_run=True)
+    assert content(made) == before
+    assert list(dict.fromkeys(x.kind for x in told.removals)) == KINDS
+    assert collect(shop.site, NOW).removals == told.removals
+
+
+def test_the_older_goes_and_what_both_need_stays(shop):
+    packed = shop.aliases.tags_of(1)["digest"]
+    collect(shop.site, NOW)
+    versions, runs, models, names = state(shop)
+    assert (versions, len(runs), len(models)) == ({2}, 2, 1)
+    assert f"objects/{packed[:2]}/{packed}" not in names
+    wanted = [shop.aliases.tags_of(2)[x] for x in ("digest", "data.digest")]
+    assert {f"objects/{x[:2]}/{x}" for x in wanted} == {x for x in names if "objects" in x}
+    assert not list((shop.site.open_workspace().dvc_remote / "files").rglob("*.dir"))
+
+
+def test_an_alias_protects(shop):
+    shop.aliases.point("pinned", 1)
+    before = state(shop)
+    collect(shop.site, NOW)
+    assert state(shop) == before
+
+
+def test_the_ledgers_mark_protects(shop):
+    shop.tag(1, "ledger.champion", "{}")
+    before = state(shop)
+    collect(shop.site, NOW)
+    assert state(shop) == before
+
+
+@pytest.mark.parametrize("kind", [x for x in KINDS if x != "dvc"])
+def test_whatever_it_is_killed_after_the_next_call_completes_it(shop, monkeypatch, kind):
+    real = collecting._actions
+
+    def actions(site):
+        def dies(name):
+            real(site)[kind](name)
+            raise KeyboardInterrupt
+
+        return {**real(site), kind: dies}
+
+    monkeypatch.setattr(collecting, "_actions", actions)
+    with pytest.raises(KeyboardInterrupt):
+        collect(shop.site, NOW)
+    monkeypatch.setattr(collecting, "_actions", real)
+    collect(shop.site, NOW)
+    versions, runs, models, names = state(shop)
+    assert (versions, len(runs), len(models)) == ({2}, 2, 1)
+    assert sum("objects" in x for x in names) == 2
+    assert collect(shop.site, NOW, dry_run=True).removals == ()
+
+
+def test_nothing_goes_while_somebody_works_here(shop):
+    before = state(shop)
+    with held(shop.site.open_workspace()), pytest.raises(WorkError, match="Nobody must work on"):
+        collect(shop.site, NOW)
+    assert state(shop) == before
+
+
+def test_the_grace_period_protects_what_was_just_written(shop):
+    names = state(shop)[3]
+    collect(shop.site, NOW.model_copy(update={"grace_hours": 1.0}))
+    assert state(shop)[3] == names
+
+
+def test_a_version_that_is_named_meanwhile_stays(shop, monkeypatch):
+    real = collecting.make_plan
+
+    def slow(*given):
+        plan = real(*given)
+        shop.aliases.point("champion", 1)
+        return plan
+
+    monkeypatch.setattr(collecting, "make_plan", slow)
+    before = state(shop)
+    with pytest.raises(WorkError, match=f"Version 1 of {NAME} was to be removed"):
+        collect(shop.site, NOW)
+    assert state(shop) == before
