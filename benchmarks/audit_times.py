@@ -21,7 +21,7 @@ from tasks import publish
 from tasks.study.machine import Machine
 
 MIXMATCH = Path(sys.executable).with_name("mixmatch")
-TARGETS = tuple(round(0.5 + 0.02 * step, 2) for step in range(24))
+TARGETS = tuple(round(0.49 + 0.015 * step, 3) for step in range(24))  # what its ranges reach
 
 
 @dataclass(frozen=True, slots=True)

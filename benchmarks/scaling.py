@@ -46,7 +46,7 @@ def afterwards(folder: Path) -> dict[str, Any]:
         "again": again["seconds"],
         "list": _timed(workspace, "list"),
         "show": _timed(workspace, "show", "scaling@most-accurate"),
-        "versions": again["front"],
+        "registered": again["front"],
         "report_bytes": report.stat().st_size,
         "workspace_bytes": sum(x.stat().st_size for x in workspace.rglob("*") if x.is_file()),
         "browser": _opened(report),

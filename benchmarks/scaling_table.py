@@ -76,7 +76,7 @@ def _goals(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str | 
         (
             "results with a registered version: those on a front, one seed of each",
             "-",
-            after and f"{after['versions']} of 1,020",
+            after and f"{after['registered']} of 1,020",
         ),
         (
             "the workspace on disk",
