@@ -10,8 +10,6 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -20,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
 from prefect.states import Crashed
 
+from flows.flow_runs import all_flow_runs
 from flows.settling import crash_tasks_of
 from mixmatch.records import Record
 from tasks.owners import Owner, age_s
@@ -33,7 +32,6 @@ FLOWS = (
 
 _OWNER_LABEL = "mixmatch.owner"
 _BEAT_LABEL = "mixmatch.beat_ms"
-_PAGE = 200
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -92,20 +90,8 @@ def crash_abandoned(*, alone: bool) -> CrashedRuns:
 
 
 def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
-    """Return all of them at once: what is closed would shift the pages."""
-    named = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_UNDER_WAY)))
-    found: list[FlowRun] = []
-    while True:
-        page = client.read_flow_runs(
-            flow_filter=named,
-            flow_run_filter=FlowRunFilter(state=state),
-            limit=_PAGE,
-            offset=len(found),
-        )
-        found += page
-        if len(page) < _PAGE:
-            return found
+    return all_flow_runs(client, FLOWS, FlowRunFilter(state=state))
 
 
 def _is_dead(run: FlowRun, beats: Mapping[Owner, float], *, alone: bool) -> bool:

@@ -10,8 +10,6 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
@@ -21,11 +19,11 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled
 
 from flows.deployments import deployments_of
+from flows.flow_runs import all_flow_runs
 from flows.scheduled import FLOW_NAME
 from mixmatch.records import Record
 
 SKIPPED = "Skipped"
-_PAGE = 200
 
 
 class Backlog(Record):
@@ -62,21 +60,11 @@ def skip_backlog(pool: str) -> tuple[Backlog, ...]:
 
 
 def _overdue(client: SyncPrefectClient, now: datetime.datetime) -> list[FlowRun]:
-    """Return all at once: what is cancelled would shift the pages."""
-    found: list[FlowRun] = []
-    while True:
-        page = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW_NAME])),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-                expected_start_time=FlowRunFilterExpectedStartTime(before_=now),
-            ),
-            limit=_PAGE,
-            offset=len(found),
-        )
-        found += page
-        if len(page) < _PAGE:
-            return found
+    chosen = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=now),
+    )
+    return all_flow_runs(client, [FLOW_NAME], chosen)
 
 
 def _skip(client: SyncPrefectClient, name: str, runs: list[FlowRun]) -> Backlog:

@@ -4,6 +4,7 @@
 accelerators. Otherwise its version is still the lock's, but its file's hash is the index's affair.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def main(lock: Path, index: str) -> None:
     if index:
         wheels = [x.split()[0] for x in pins if x.startswith(("torch==", "torchvision=="))]
         pins = [x for x in pins if not _ACCELERATED.match(x)]
-        subprocess.run([*_UV, "--index-url", index, *wheels], check=True)
+        subprocess.run([*_UV, *wheels], check=True, env={**os.environ, "UV_DEFAULT_INDEX": index})
     chosen = lock.with_suffix(".chosen")
     chosen.write_text("".join(pins))
     subprocess.run([*_UV, "--require-hashes", "-r", str(chosen)], check=True)

@@ -5,6 +5,7 @@ import pytest
 from flows.server import local_server
 from flows.server.managed import ServerHold
 from tasks.site import Site
+from tasks.tracking.evidence import version_evidence, version_files
 from tasks.workspace import Workspace
 from tests.flows.command import run_command
 
@@ -43,3 +44,16 @@ def audited_site(tmp_path_factory):
     outcome = run_command(workspace, run_file)
     assert outcome.exit_code == 0, outcome.stderr
     return Site.at(Workspace(workspace))
+
+
+@pytest.fixture(scope="module")
+def version(site):
+    """What the registry says of the smallest version in the ``site`` of the module that asks."""
+    return version_evidence(site, "tiny@smallest")
+
+
+@pytest.fixture(scope="module")
+def papers(site, version):
+    """Return the folder with the files of that version."""
+    with version_files(site, version.reference) as folder:
+        return folder

@@ -7,7 +7,6 @@ import pytest
 from mixmatch.records import Verdict
 from tasks.audit import audit_all, audit_file, audit_model, verdict_of
 from tasks.restore import restore_version
-from tasks.tracking.evidence import version_evidence, version_files
 from tasks.workspace import Workspace
 from tests.flows.command import run_command
 from tests.flows.tampering import changed, flipped, updated
@@ -18,17 +17,6 @@ pytestmark = pytest.mark.service
 @pytest.fixture(scope="module")
 def site(audited_site):
     return audited_site
-
-
-@pytest.fixture(scope="module")
-def version(site):
-    return version_evidence(site, "tiny@smallest")
-
-
-@pytest.fixture(scope="module")
-def papers(site, version):
-    with version_files(site, version.reference) as folder:
-        return folder
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from tasks.ledger import append, read_ledger
 from tasks.networks import open_network
 from tasks.plan import make_plan
 from tasks.run_file import settings_digest
-from tasks.tracking.evidence import version_evidence, version_files
 from tests.flows.forgery import forged, in_remote, replaced, step, stored
 from tests.flows.tampering import changed, rewritten
 
@@ -32,17 +31,6 @@ pytestmark = pytest.mark.service
 @pytest.fixture(scope="module")
 def site(audited_site):
     return audited_site
-
-
-@pytest.fixture(scope="module")
-def version(site):
-    return version_evidence(site, "tiny@smallest")
-
-
-@pytest.fixture(scope="module")
-def papers(site, version):
-    with version_files(site, version.reference) as folder:
-        return folder
 
 
 def broken(site, version, extent=None):

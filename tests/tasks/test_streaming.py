@@ -1,7 +1,6 @@
 """A data set that is larger than what may lie in memory: the same results, from its file."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,6 @@ def own_bytes():
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells")
 def test_only_a_batch_of_a_large_split_is_in_memory(large_file):
     before = own_bytes()
     split = load_split(large_file, "train")
