@@ -8,7 +8,8 @@ from mixmatch.strategies import METHOD_TEN
 from tasks.run_file import load_run_file
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-ALL = sorted(x for x in CONFIGS.rglob("*.yaml") if x.parent.name != "policies")
+# Run files lie one directory down; what lies beside it, and the policies, are files of other kinds.
+ALL = sorted(x for x in CONFIGS.glob("*/*.yaml") if x.parent.name != "policies")
 TWINS = {
     "vgg11-cifar10": "vgg11",
     "resnet18-gtsrb": "resnet18",
