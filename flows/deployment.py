@@ -13,7 +13,7 @@ from tasks.deployment import latency_job, quantizations, with_int8
 from tasks.jobs import LatencyJob
 from tasks.steps import make_quantized, measure_latency
 
-_QUANTIZE = Work(make_quantized, stage="quantize", doing="to round to int8 and evaluate again")
+QUANTIZE = Work(make_quantized, stage="quantize", doing="to round to int8 and evaluate again")
 
 
 def deploy(
@@ -44,7 +44,7 @@ def _quantized(session: Session, data: DataRecord, family: FamilyRecord) -> Fami
     there = {one.job.key for one in asked if session.finds(one.job)}
     done = compute_side_by_side(
         session,
-        _QUANTIZE,
+        QUANTIZE,
         [one for one in asked if one.job.key in there],
         [one for one in asked if one.job.key not in there],
     )

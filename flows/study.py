@@ -1,5 +1,6 @@
 """A study: family and rivals over the seeds of a run file, written row by row into a folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -9,18 +10,20 @@ from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
 from mixmatch.errors import FamilyError
+from tasks.labels import int8_label
 from tasks.site import Site
 from tasks.study.continuing import check_same_data, check_same_execution
 from tasks.study.folder import StudyFolder
+from tasks.study.int8 import Int8Row
 from tasks.study.machine import Machine
 from tasks.study.publish import publish
 from tasks.study.row import StudyRow
 from tasks.study.summary import StudySummary
 
 if TYPE_CHECKING:
-    from flows.members import OnMember
     from flows.session import Session
-    from mixmatch.records import MemberRecord
+    from mixmatch.records import MemberRecord, QuantizedRecord
+    from tasks.deployment import Quantization
     from tasks.members import Asked, Prepared
 
 
@@ -42,7 +45,7 @@ def study(config: RunConfig, site: Site, results: Path, *, watch: Watch) -> Stud
     """Compute what the folder ``results`` lacks, then write its tables, figures and page.
 
     A study whose rows are complete needs neither the workspace nor the network. None of its results
-    is rounded to int8 or timed: the settings ``quantize`` and ``latency`` are for a run's fronts.
+    is timed: the setting ``latency`` is for a run's front.
 
     Args:
         config: the run file.
@@ -106,43 +109,81 @@ def _compute(session: "Session", progress: _Progress) -> None:
     kept = folder.save_plan(prepared.plan, prepared.rivals)
     prepared = replace(prepared, plan=kept.plan, rivals=kept.rivals)
     progress.add(StudyRow.of_base(prepared.base, prepared.data, progress.machine))
-    failed = _fill(session, prepared, progress)
-    progress.failed |= failed
-    if failed:
+    asked, progress.failed = _fill(session, prepared, progress)
+    if not progress.failed:  # else the fronts are not known yet
+        progress.failed = _round(session, prepared, progress, asked)
+    if failed := progress.failed:
         raise FamilyError(f"{len(failed)} results failed: {'; '.join(failed)}.")
 
 
-def _fill(session: "Session", prepared: "Prepared", progress: _Progress) -> dict[str, str]:
-    """Compute what has no row yet; every result becomes a row as soon as it is there."""
+def _fill(
+    session: "Session", prepared: "Prepared", progress: _Progress
+) -> tuple[tuple["Asked", ...], dict[str, str]]:
+    """Compute what has no row yet; every result becomes a row as soon as it is there.
+
+    Returns:
+        Everything that the study asks for, and why some of it failed, by label.
+    """
+    from flows.budget import compute_within_budget  # noqa: PLC0415  torch takes seconds to load
     from flows.members import compute  # noqa: PLC0415  as above
     from tasks.members import members, rivals, with_starts  # noqa: PLC0415  as above
 
     def note(one: "Asked", record: "MemberRecord") -> None:
         progress.add(_row(one, record, progress.machine))
 
-    asked: tuple[Asked, ...] = rivals(session.config, prepared)
-    failed = _fill_within_budget(session, prepared, note)
-    if session.config.fine_tune.budget is None:
-        asked = (*members(session.config, prepared), *asked)
+    family: tuple[Asked, ...]
+    budget, failed = session.config.fine_tune.budget, {}
+    if budget is None:
+        family = members(session.config, prepared)
+    else:  # each round depends on all results of the one before, so nothing may be left out
+        family, rounds = compute_within_budget(session, prepared, budget.epochs)
+        failed = rounds.failed
+        for one in family:
+            note(one, rounds.records[one.job.key])
+    asked: tuple[Asked, ...] = (*family, *rivals(session.config, prepared))
     there = progress.folder.labels()
     missing = [one for one in asked if one.label not in there]
     done = compute(session, with_starts(missing, asked, session.finds), on_member=note)
-    return failed | done.failed
+    return asked, failed | done.failed
 
 
-def _fill_within_budget(
-    session: "Session", prepared: "Prepared", note: "OnMember"
+def _round(
+    session: "Session", prepared: "Prepared", progress: _Progress, asked: Sequence["Asked"]
 ) -> dict[str, str]:
-    """Compute the family whole: each round depends on all results of the one before."""
-    from flows.budget import compute_within_budget  # noqa: PLC0415  as above
+    """Write and evaluate the int8 files that are wanted; return why some failed, by label.
 
-    budget = session.config.fine_tune.budget
-    if budget is None:
-        return {}
-    family, done = compute_within_budget(session, prepared, budget.epochs)
-    for one in family:
-        note(one, done.records[one.job.key])
-    return done.failed
+    A network that was computed elsewhere, or was removed since, is computed again first.
+    """
+    from flows.deployment import QUANTIZE  # noqa: PLC0415  torch takes seconds to load
+    from flows.members import compute  # noqa: PLC0415  as above
+    from flows.side_by_side import compute_side_by_side  # noqa: PLC0415  as above
+    from tasks.deployment import quantization  # noqa: PLC0415  as above
+    from tasks.members import with_starts  # noqa: PLC0415  as above
+
+    missing, folder = progress.folder.missing_int8(), progress.folder
+    chosen = [one for one in asked if one.label in missing]
+    networks = compute(session, with_starts(chosen, asked, session.finds))
+    label_of, wanted = {}, []
+    for one in chosen:
+        if member := networks.records.get(one.job.key):
+            file = quantization(
+                session.config, int8_label(one.label), member, prepared.data, prepared.base.spec
+            )
+            label_of[file.label] = one.label
+            wanted.append(file)
+
+    def note(file: "Quantization", record: "QuantizedRecord") -> None:
+        folder.append_int8(Int8Row.of(label_of[file.label], record, progress.machine))
+
+    there = [session.finds(file.job) for file in wanted]
+    done = compute_side_by_side(
+        session,
+        QUANTIZE,
+        [file for file, is_there in zip(wanted, there, strict=True) if is_there],
+        [file for file, is_there in zip(wanted, there, strict=True) if not is_there],
+        on_record=note,
+    )
+    return networks.failed | done.failed
 
 
 def _row(one: "Asked", record: "MemberRecord", machine: Machine) -> StudyRow:

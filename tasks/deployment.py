@@ -1,17 +1,24 @@
 """What becomes of a finished family's front: int8 files and latencies, as jobs and in the record.
 
-Only the family: rivals and reference lines are never rounded or timed.
+Of a run only the family: its rivals and reference lines are never rounded or timed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mixmatch.config import RunConfig
-from mixmatch.records import DataRecord, FamilyRecord, QuantizedRecord, Result
+from mixmatch.records import (
+    DataRecord,
+    FamilyRecord,
+    MemberRecord,
+    ModelSpec,
+    QuantizedRecord,
+    Result,
+)
 from tasks.family import registered
 from tasks.host import host_record
 from tasks.jobs import LatencyJob, QuantizeJob
-from tasks.labels import member_label
+from tasks.labels import int8_label, member_label
 from tasks.orders import member_execution
 
 # Numbers of images at once that are timed: one as on a device, many as on a server.
@@ -38,20 +45,27 @@ def quantizations(
 
     ``front`` asks for all seeds of every configuration on either front.
     """
-    execution = member_execution(config.engine)
     found: dict[str, Quantization] = {}
     for result in family.results:
         if not _is_quantized(config, result):
             continue
-        label = f"{member_label(result.strategy, result.criterion, result.seed)}/int8"
-        job = QuantizeJob(
-            member=result.member.artifact,
-            data=data.artifact,
-            spec=family.base.spec,
-            execution=execution,
-        )
-        found.setdefault(job.key, Quantization(label, job))
+        label = int8_label(member_label(result.strategy, result.criterion, result.seed))
+        one = quantization(config, label, result.member, data, family.base.spec)
+        found.setdefault(one.job.key, one)
     return tuple(found.values())
+
+
+def quantization(
+    config: RunConfig, label: str, member: MemberRecord, data: DataRecord, spec: ModelSpec
+) -> Quantization:
+    """Ask for the int8 file of one finished network."""
+    job = QuantizeJob(
+        member=member.artifact,
+        data=data.artifact,
+        spec=spec,
+        execution=member_execution(config.engine),
+    )
+    return Quantization(label, job)
 
 
 def with_int8(family: FamilyRecord, records: Mapping[str, QuantizedRecord]) -> FamilyRecord:

@@ -253,16 +253,17 @@ def with_starts(
 
     Args:
         asked: what is to be computed.
-        family: all that there is.
+        family: all that there is. Earlier rounds of a budget are not in it: they come from the
+            store, where they have just been computed.
         holds: says whether the store has a job's network.
     """
     by_key = {x.job.key: x for x in family}
     found = {x.job.key: x for x in asked}
     waiting = list(asked)
     while waiting:
-        start = waiting.pop().job.start
-        if start is None or start in found or holds(by_key[start].job):
+        start = by_key.get(waiting.pop().job.start or "")
+        if start is None or start.job.key in found or holds(start.job):
             continue
-        found[start] = by_key[start]
-        waiting.append(by_key[start])
+        found[start.job.key] = start
+        waiting.append(start)
     return tuple(found.values())

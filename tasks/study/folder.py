@@ -16,6 +16,7 @@ from tasks.study.documents import keep_document, parse_line, read_document, read
 from tasks.study.expected import expected_family, expected_rivals
 from tasks.study.facts import Session, StudyFacts, StudyPlan, now
 from tasks.study.files import write_once
+from tasks.study.int8 import Int8Row, Quantize, wanted_int8
 from tasks.study.line_file import LineFile
 from tasks.study.machine import Machine
 from tasks.study.row import BASE, StudyRow
@@ -23,12 +24,12 @@ from tasks.study.settings import first_difference, result_digest, result_setting
 from tasks.workspace import make_writable
 
 STUDY, SETTINGS, PLAN = "study.json", "settings.yaml", "plan.json"
-ROWS, SESSIONS = "rows.jsonl", "sessions.jsonl"
+ROWS, INT8, SESSIONS = "rows.jsonl", "int8.jsonl", "sessions.jsonl"
 PAGE = "README.md"
 TABLES = ("results.csv", "summary.csv", "comparisons.csv", "fronts.csv")
 FIGURES = ("accuracy.svg", "accuracy.png", "layers.svg", "layers.png")
 # What a study writes without asking, so that it must be its own.
-_WRITTEN = {SETTINGS, PLAN, ROWS, SESSIONS, PAGE, *TABLES, *FIGURES}
+_WRITTEN = {SETTINGS, PLAN, ROWS, INT8, SESSIONS, PAGE, *TABLES, *FIGURES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class StudyFolder:
     Attributes:
         path: the folder.
         facts: what the study is.
+        quantize: whose int8 files are wanted; a study may be continued for them.
     """
 
     path: Path
     facts: StudyFacts
+    quantize: Quantize
 
     @classmethod
     def open(cls, path: Path, config: RunConfig) -> "StudyFolder":
@@ -66,8 +69,8 @@ class StudyFolder:
         facts = read_document(path / STUDY, StudyFacts)
         _check_same_study(path, facts, config)
         # Whoever created the study may have been killed before this.
-        write_once(path / SETTINGS, _run_file(facts))
-        return cls(path, facts)
+        write_once(path / SETTINGS, _run_file(facts, config.quantize))
+        return cls(path, facts, config.quantize)
 
     @property
     def config(self) -> RunConfig:
@@ -107,8 +110,35 @@ class StudyFolder:
         """Return the labels of all results: what need not be computed again."""
         return frozenset(row.label for row in self.rows())
 
+    def append_int8(self, row: Int8Row) -> None:
+        """Add an int8 file's figures, on disk before this returns; a label stays as it is.
+
+        Raises:
+            WorkspaceError: the file cannot be written, or one of its lines is no such row.
+        """
+        place = self.path / INT8
+        LineFile(place).append(
+            row.model_dump_json(),
+            unless=lambda lines: any(
+                parse_line(place, line, number, Int8Row).label == row.label
+                for number, line in enumerate(lines, start=1)
+            ),
+        )
+
+    def int8(self) -> dict[str, Int8Row]:
+        """Return what is known of int8 files, by label of the result.
+
+        Raises:
+            WorkspaceError: the file cannot be read, or one of its lines is no such row.
+        """
+        return {row.label: row for row in reversed(read_lines(self.path / INT8, Int8Row))}
+
+    def missing_int8(self) -> frozenset[str]:
+        """Return the labels of the results whose int8 files are wanted and not there."""
+        return wanted_int8(self.rows(), self.quantize) - self.int8().keys()
+
     def is_complete(self) -> bool:
-        """Say whether every result that the study asks for is there.
+        """Say whether every result that the study asks for is there, int8 files too.
 
         Under a budget of epochs only the work itself finds out what to train: then every
         configuration must have a result and the last session have ended without an error.
@@ -119,6 +149,8 @@ class StudyFolder:
         config, kept = self.config, self.plan()
         labels = self.labels()
         if kept is None or not {BASE, *expected_rivals(config, kept)} <= labels:
+            return False
+        if self.missing_int8():
             return False
         family = expected_family(config, kept)
         if config.fine_tune.budget is None:
@@ -198,8 +230,8 @@ def _create(path: Path, config: RunConfig) -> None:
     keep_document(path / STUDY, facts)
 
 
-def _run_file(facts: StudyFacts) -> str:
-    settings = {"name": facts.name, **facts.settings}
+def _run_file(facts: StudyFacts, quantize: Quantize) -> str:
+    settings = {"name": facts.name, **facts.settings, "quantize": quantize}
     return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 

@@ -1,9 +1,10 @@
 """Fronts of the family and of its rivals as one number each: the hypervolume."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from mixmatch.pareto import TradeOff, on_front
+from mixmatch.pareto import TradeOff, on_front, on_size_front
 from mixmatch.statistics import hypervolume
 from tasks.study.configurations import Configuration
 from tasks.study.table_rows import FrontRow
@@ -28,6 +29,31 @@ def front_rows(found: Sequence[Configuration]) -> tuple[FrontRow, ...]:
     return tuple(_front_row(kind, name, points, base) for kind, name, points in _fronts(found))
 
 
+def labels_on_fronts(found: Sequence[Configuration]) -> frozenset[str]:
+    """Return the labels of what is on any of these fronts, or on the family's over sizes."""
+    labels = {x.label for _, _, points in _fronts(found) for x in _kept(points, _on_front(points))}
+    family = [x for x in found if x.kind == "family"]
+    return frozenset(labels | {x.label for x in _kept(family, are_on_size_front(family))})
+
+
+def are_on_size_front(family: Sequence[Configuration]) -> list[bool]:
+    """Say of each whether none is as small on disk and as accurate on validation."""
+    if not family:
+        return []
+    # In whole numbers, as if all had equally many seeds, so that equal means are equal.
+    whole = math.lcm(*(len(x.rows) for x in family))
+    sizes = [sum(row.bytes for row in x.rows) * (whole // len(x.rows)) for x in family]
+    return on_size_front(sizes, [x.validation for x in family])
+
+
+def _on_front(points: Sequence[Configuration]) -> list[bool]:
+    return on_front([x.trade_off() for x in points])
+
+
+def _kept(points: Sequence[Configuration], are_kept: Sequence[bool]) -> list[Configuration]:
+    return [x for x, is_kept in zip(points, are_kept, strict=True) if is_kept]
+
+
 def _fronts(found: Sequence[Configuration]) -> Iterator[_Named]:
     family = [x for x in found if x.kind == "family"]
     if family:
@@ -46,8 +72,7 @@ def _front_row(
     points: Sequence[Configuration],
     base: Configuration,
 ) -> FrontRow:
-    kept = on_front([x.trade_off() for x in points])
-    front = [x for x, is_kept in zip(points, kept, strict=True) if is_kept]
+    front = _kept(points, _on_front(points))
     validation = TradeOff("reference", REFERENCE_SPARSITY, base.validation - REFERENCE_LOSS)
     test = TradeOff("reference", REFERENCE_SPARSITY, base.test - REFERENCE_LOSS)
     on_test = [x.trade_off(on_test=True) for x in front]

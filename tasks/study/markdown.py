@@ -18,6 +18,8 @@ _SUMMARY = (
     "drop, points",
     "against",
     "MB",
+    "int8 test %",
+    "int8 MB",
     "front share",
 )
 _COMPARISON = (
@@ -105,6 +107,8 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
         "-" if row.drop is None else points(row.drop),
         _reference(row),
         f"{row.bytes / 1e6:.2f}",
+        "" if row.int8_test_mean is None else _percent(row.int8_test_mean),
+        "" if row.int8_bytes is None else f"{row.int8_bytes / 1e6:.2f}",
         "" if row.front_share is None else f"{row.front_share:.2f}",
     )
 

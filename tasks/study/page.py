@@ -64,6 +64,7 @@ def write_page(
         notes=reading_notes(config, rows, tables, failed),
         chance=CHANCE,
         tables=tables,
+        has_int8=any(row.int8_bytes is not None for row in tables.summary),
         summary_table=summary_table(tables.summary),
         comparison_table=comparison_table(tables.comparisons),
         front_table=front_table(tables.fronts),

@@ -22,7 +22,7 @@ def publish(folder: StudyFolder, failed: Sequence[str] = ()) -> StudyTables:
     """
     rows, kept = folder.rows(), folder.plan()
     wants_dense = DENSE in folder.config.compare
-    tables = make_tables(rows, wants_dense=wants_dense)
+    tables = make_tables(rows, wants_dense=wants_dense, int8=folder.int8())
     write_tables(folder.path, rows, tables, wants_dense=wants_dense)
     if rows:
         from tasks.study.figures import write_figures  # noqa: PLC0415  matplotlib is slow to load

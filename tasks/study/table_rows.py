@@ -45,6 +45,9 @@ class SummaryRow(Record):
         cpu_seconds: processor time of all seeds; None: not measured.
         num_bases: distinct base networks behind the results.
         on_size_front: family only: whether none is as small on disk and as accurate on validation.
+        int8_validation_mean: with weights rounded to int8; None until every seed has its file.
+        int8_test_mean: likewise on the test images.
+        int8_bytes: of the int8 files on disk, the mean; None likewise.
     """
 
     label: str
@@ -75,6 +78,9 @@ class SummaryRow(Record):
     cpu_seconds: float | None
     num_bases: int
     on_size_front: bool | None = None
+    int8_validation_mean: float | None = None
+    int8_test_mean: float | None = None
+    int8_bytes: float | None = None
 
 
 class ComparisonRow(Record):

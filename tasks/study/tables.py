@@ -1,24 +1,28 @@
 """From a study's rows to its tables."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from mixmatch.pareto import front_shares, on_front, on_size_front
+from mixmatch.pareto import front_shares, on_front
 from mixmatch.statistics import paired_bootstrap, spread
 from tasks.family import count_correct
-from tasks.study.configurations import Configuration, configurations
+from tasks.study.configurations import Configuration, configurations, pooled
 from tasks.study.drops import References
-from tasks.study.fronts import front_rows
+from tasks.study.fronts import are_on_size_front, front_rows
+from tasks.study.int8 import Int8Row
 from tasks.study.intervals import wilson_of_mean
 from tasks.study.row import StudyRow
 from tasks.study.table_rows import ComparisonRow, StudyTables, SummaryRow
 
 NUM_RESAMPLES = 10_000
+_NO_INT8: Mapping[str, Int8Row] = MappingProxyType({})
 SAME_SPARSITY = 0.002  # a rival whose asked sparsity is this near is at the family's sparsity
 
 
-def make_tables(rows: Sequence[StudyRow], *, wants_dense: bool) -> StudyTables:
+def make_tables(
+    rows: Sequence[StudyRow], *, wants_dense: bool, int8: Mapping[str, Int8Row] = _NO_INT8
+) -> StudyTables:
     """Put rows together over seeds, and compare the family with its rivals.
 
     The same rows give the same tables, whatever their order.
@@ -26,18 +30,38 @@ def make_tables(rows: Sequence[StudyRow], *, wants_dense: bool) -> StudyTables:
     Args:
         rows: of the study.
         wants_dense: whether the study asks for the dense control.
+        int8: what is known of int8 files, by label of the result.
     """
     found = configurations(rows)
     return StudyTables(
-        summary=_summary(found, References(rows, wants_dense=wants_dense)),
+        summary=_summary(found, References(rows, wants_dense=wants_dense), int8),
         comparisons=_comparisons(found),
         fronts=front_rows(found),
     )
 
 
-def _summary(found: Sequence[Configuration], references: References) -> tuple[SummaryRow, ...]:
+def _summary(
+    found: Sequence[Configuration], references: References, int8: Mapping[str, Int8Row]
+) -> tuple[SummaryRow, ...]:
     verdicts = _verdicts([x for x in found if x.kind == "family"])
-    return tuple(_summary_row(x, references, verdicts.get(x.label, _NO_VERDICT)) for x in found)
+    return tuple(
+        _summary_row(x, references, verdicts.get(x.label, _NO_VERDICT)).model_copy(
+            update=_rounded(x, int8)
+        )
+        for x in found
+    )
+
+
+def _rounded(found: Configuration, int8: Mapping[str, Int8Row]) -> dict[str, float]:
+    """Return the fields on int8 files; none before every seed has its file."""
+    files = [int8[row.label] for row in found.rows if row.label in int8]
+    if len(files) < len(found.rows):
+        return {}
+    return {
+        "int8_validation_mean": pooled([x.validation for x in files]),
+        "int8_test_mean": pooled([x.test for x in files]),
+        "int8_bytes": sum(x.bytes for x in files) / len(files),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +81,7 @@ def _verdicts(family: Sequence[Configuration]) -> dict[str, _Verdict]:
     if not family:
         return {}
     points = [x.trade_off() for x in family]
-    # In whole numbers, as if all had equally many seeds, so that equal means are equal.
-    whole = math.lcm(*(len(x.rows) for x in family))
-    sizes = [sum(row.bytes for row in x.rows) * (whole // len(x.rows)) for x in family]
-    smallest = on_size_front(sizes, [point.accuracy for point in points])
+    smallest = are_on_size_front(family)
     correct = count_correct([[row.validation for row in x.rows] for x in family])
     verdicts = zip(on_front(points), smallest, front_shares(points, correct), strict=True)
     return {x.label: _Verdict(*of_one) for x, of_one in zip(family, verdicts, strict=True)}

@@ -75,6 +75,22 @@ def test_it_continues_from_the_rows_alone(killed, continued, results):
     assert rows_in(results)[: len(killed)] == killed
 
 
+def test_everything_on_a_front_has_its_int8_file(continued, results):
+    with (results / "summary.csv").open() as file:
+        summary = list(csv.DictReader(file))
+    files = [json.loads(line) for line in (results / "int8.jsonl").read_text().splitlines()]
+    labels = {file["label"] for file in files}
+    on_front = [row for row in summary if row["on_front"] == "true"]
+    assert on_front
+    for row in on_front:
+        assert {f"{row['label']}/{seed}" for seed in row["seeds"].split()} <= labels
+        assert 0 < float(row["int8_bytes"]) < float(row["bytes"])
+        assert 0.0 <= float(row["int8_test_mean"]) <= 1.0
+    # Each rival has a front of its own.
+    assert any(label.startswith("MAG@") for label in labels)
+    assert all(file["num_nonzero"] > 0 for file in files)
+
+
 def test_the_tables_hold_every_result_and_every_comparison(continued, results):
     with (results / "results.csv").open() as file:
         found = list(csv.DictReader(file))

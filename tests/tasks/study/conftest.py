@@ -7,6 +7,7 @@ import pytest
 
 from mixmatch.config import RunConfig
 from mixmatch.records import Accuracy, LayerRecord, PlanRecord, StrategyRecord
+from tasks.study.int8 import Int8Row
 from tasks.study.row import StudyRow
 
 MACHINE = {"hardware": "Some CPU, 2 cores", "versions": {"python": "3.11.2", "torch": "2.13.0"}}
@@ -54,6 +55,26 @@ def row(kind, name, test, *, num_nonzero=1000, validation=None, seed=0, **change
     }
     values = {"kind": kind, "name": name} | measured | named | MACHINE | changes
     return StudyRow.model_validate(values)
+
+
+def int8_row(label, test):
+    """Make the row of an int8 file of a hundred bytes; ``test`` is bits as text."""
+    return Int8Row(
+        label=label,
+        num_nonzero=90,
+        sparsity=0.91,
+        bytes=100,
+        validation=accuracy(test),
+        test=accuracy(test),
+        seconds=1.0,
+        **MACHINE,
+    )
+
+
+@pytest.fixture
+def make_int8_row():
+    """Make a row as ``int8_row`` does."""
+    return int8_row
 
 
 @pytest.fixture

@@ -210,12 +210,37 @@ def test_a_session_is_noted_even_if_it_ends_with_an_error(folder):
     assert first.hardware == "Some CPU, 2 cores"
 
 
-def test_a_study_is_complete_once_every_result_is_there(folder, study_rows, study_plan):
+def test_a_study_is_complete_once_every_result_and_int8_file_is_there(
+    folder, study_rows, study_plan, make_int8_row
+):
     folder.save_plan(study_plan, RIVALS)
     for row in study_rows:
         assert not folder.is_complete()
         folder.append(row)
+    for label in sorted(folder.missing_int8()):
+        assert not folder.is_complete()
+        folder.append_int8(make_int8_row(label, "1111111111"))
     assert folder.is_complete()
+
+
+def test_a_study_without_int8_files_is_complete_before_them(
+    tmp_path, study_rows, study_plan, study_config
+):
+    folder = StudyFolder.open(tmp_path / "c", changed(study_config, quantize="none"))
+    folder.save_plan(study_plan, RIVALS)
+    for row in study_rows:
+        folder.append(row)
+    assert folder.is_complete()
+    # The same study may be continued for them.
+    assert not StudyFolder.open(tmp_path / "c", study_config).is_complete()
+    assert "quantize: none\n" in (tmp_path / "c/settings.yaml").read_text()
+
+
+def test_of_two_int8_files_of_one_result_the_first_stays(folder, make_int8_row):
+    folder.append_int8(make_int8_row("balanced/magnitude/0", "1111100000"))
+    folder.append_int8(make_int8_row("balanced/magnitude/0", "1111111111"))
+    assert [row.test.value for row in folder.int8().values()] == [0.5]
+    assert len((folder.path / "int8.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_study_without_its_plan_is_not_known_to_be_complete(folder, study_rows):
@@ -228,7 +253,8 @@ def test_a_budget_is_spent_once_a_session_ended_well(
     tmp_path, study_rows, study_plan, study_config
 ):
     settings = study_config.fine_tune.model_dump() | {"budget": {"epochs": 3}}
-    folder = StudyFolder.open(tmp_path / "b", changed(study_config, fine_tune=settings))
+    config = changed(study_config, fine_tune=settings, quantize="none")
+    folder = StudyFolder.open(tmp_path / "b", config)
     folder.save_plan(study_plan, RIVALS)
     for row in study_rows:
         if row.label != "balanced/magnitude/1":  # was never trained: one result for both seeds

@@ -164,6 +164,21 @@ def test_rows_of_two_bases_are_counted_and_each_drop_is_against_its_own(study_ro
     assert row.reference is None
 
 
+def test_int8_files_are_stated_once_every_seed_has_one(study_rows, make_int8_row):
+    int8 = {
+        label: make_int8_row(label, test)
+        for label, test in (
+            ("balanced/magnitude/0", "1111111000"),
+            ("balanced/magnitude/1", "1111110000"),
+            ("MAG@0.599/0", "1111110000"),
+        )
+    }
+    tables = make_tables(study_rows, wants_dense=True, int8=int8)
+    row = summary_of(tables, "balanced/magnitude")
+    assert (row.int8_test_mean, row.int8_validation_mean, row.int8_bytes) == (0.65, 0.65, 100.0)
+    assert summary_of(tables, "MAG@0.599").int8_test_mean is None
+
+
 def test_no_rows_give_empty_tables():
     tables = make_tables([], wants_dense=True)
     assert (tables.summary, tables.comparisons, tables.fronts) == ((), (), ())
