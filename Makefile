@@ -11,7 +11,7 @@ FAULT_ROWS ?= build/faults.jsonl
 BENCH_VENV := build/bench-venv
 SCALING_ROWS ?= build/scaling.jsonl
 
-.PHONY: install demo test check times audit-times faults scaling bench bench-quick lock clean help
+.PHONY: install demo test check times audit-times faults scaling experiment bench bench-quick lock clean help
 
 help:
 	@echo "make demo     compress the embedded example, end to end (minutes)"
@@ -21,6 +21,7 @@ help:
 	@echo "make audit-times  wall times of the audit: one ResNet-18, 100 versions (ten minutes)"
 	@echo "make faults   kill runs at random and more; goes on from its rows (an hour or more)"
 	@echo "make scaling  a thousand results, and two workers beside one, into docs/scaling.md (half an hour)"
+	@echo "make experiment  the studies of docs/results (a night; PARTS='resnet18 ...' does only those)"
 	@echo "make bench    everything with a stated goal beside what others do, into docs/performance.md"
 	@echo "              (SECTIONS='masks steps ...' measures those anew; half an hour for all)"
 	@echo "make bench-quick  compare ratios with the recorded ones; fails if one fell by a third"
@@ -74,6 +75,9 @@ $(BENCH_VENV)/.installed: benchmarks/peers.txt | install
 scaling: install
 	mkdir -p $(dir $(SCALING_ROWS))
 	$(BIN)/python benchmarks/scaling.py $(SCALING_ROWS)
+
+experiment: install
+	$(BIN)/python -m benchmarks.experiment $(PARTS)
 
 bench-quick: install
 	$(BIN)/python -m benchmarks.bench --quick
