@@ -1,16 +1,16 @@
-"""Dask on this machine: one worker process per job at a time, started for one fan-out."""
+"""Dask on this machine: one worker process per job at a time, started for one flow."""
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dask
 import distributed
 from dask.system import CPU_COUNT
 
-from flows.job_runner import JobRunner
 from flows.server.environment import changed_environment
 from mixmatch.config import EngineSettings
 
@@ -25,6 +25,8 @@ _MEMORY = {
 }
 _LOGGERS = ("distributed", "distributed.client")  # the second has a level of its own
 _HOST = "127.0.0.1"
+# What the first job would wait for: Prefect, torch, timm.
+_PRELOADED = ("flows.steps", "tasks.member")
 _SETTINGS = {
     # A worker holds one job and none in reserve, so a death concerns one job only.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -58,28 +60,28 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def dask_runner(workers: int, threads: int, scratch: Path) -> Iterator[JobRunner]:
-    """Yield a task runner that starts ``workers`` processes, of ``threads`` threads per job.
+def local_cluster(workers: int, threads: int, scratch: Path) -> Iterator[distributed.LocalCluster]:
+    """Have ``workers`` processes up inside the block, of ``threads`` threads per job.
 
-    Inside the block Dask is set up for it: use it once, in there. Its temporary files go to
-    ``scratch``.
+    Dask and the environment are set up for them as long: a worker that dies is started anew with
+    what holds then. Temporary files of Dask go to ``scratch``.
     """
     with changed_environment(worker_environment(threads)), dask.config.set(_SETTINGS), _silent():
-        yield JobRunner(
-            cluster_class=distributed.LocalCluster,
-            cluster_kwargs={
-                "n_workers": workers,
-                "threads_per_worker": 1,
-                "processes": True,
-                "host": _HOST,
-                "dashboard_address": None,
-                # Without pages, and never on Dask's usual port, about which two runs would quarrel.
-                "scheduler_kwargs": {"dashboard": False, "dashboard_address": f"{_HOST}:0"},
-                "memory_limit": 0,  # 0: none; Dask would pause or kill workers that hold much
-                "local_directory": str(scratch),
-                "silence_logs": logging.CRITICAL,
-            },
+        cluster: Any = distributed.LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host=_HOST,
+            dashboard_address=None,
+            # Without pages, and never on Dask's usual port, about which two runs would quarrel.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": f"{_HOST}:0"},
+            memory_limit=0,  # 0: none; Dask would pause or kill workers that hold much
+            local_directory=str(scratch),
+            silence_logs=logging.CRITICAL,
+            preload=list(_PRELOADED),
         )
+        with cluster:
+            yield cluster
 
 
 @contextmanager

@@ -1,17 +1,23 @@
 """A compression run as its caller sees it: services up, the flow, services down."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flows.announce import failures_emitted, failures_told
 from flows.inputs import Inputs, check_engine, check_inputs, locate_inputs
+from flows.local_workers import LocalWorkers, local_workers
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
+from mixmatch.strategies import METHOD_TEN
 from tasks.site import Site
 
 if TYPE_CHECKING:
     from tasks.summary import RunSummary
+
+
+_Begin = Callable[[RunConfig, LocalWorkers], None]
 
 
 def compress(
@@ -41,7 +47,9 @@ def compress(
         inputs = _located(config, site, watch)
         if not through_flow and (stored := _stored(config, site, inputs, watch)):
             return _timed(stored, started)
-        return _timed(_compress(config, site, inputs, watch), started)
+        # What a finished run has left to do needs no workers.
+        begin = None if through_flow else _begin
+        return _timed(_compress(config, site, inputs, watch, begin), started)
 
 
 def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary | str":
@@ -61,7 +69,7 @@ def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunS
         job = run_job(config, inputs.data, inputs.checkpoint)
         if earlier := finished_run(job, site):
             return earlier
-        summary = _timed(_compress(config, site, inputs, watch), started)
+        summary = _timed(_compress(config, site, inputs, watch, _begin), started)
     if not summary.failed:
         note_finished(job, summary.run_id, site)
     return summary
@@ -72,17 +80,41 @@ def _located(config: RunConfig, site: Site, watch: Watch) -> Inputs:
     return locate_inputs(config, site)
 
 
-def _compress(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary":
+def _compress(
+    config: RunConfig, site: Site, inputs: Inputs, watch: Watch, begin: _Begin | None
+) -> "RunSummary":
     check_inputs(config, inputs, site)
     check_engine(config.engine)
-    with services(site, watch, load="flows.family"), failures_emitted(config):
+    with (
+        local_workers(site) as workers,
+        services(
+            site, watch, load="flows.family", meanwhile=begin and (lambda: begin(config, workers))
+        ),
+        failures_emitted(config),
+    ):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch
 
-        return run_family_flow(config, site, inputs, watch)
+        return run_family_flow(config, site, inputs, watch, workers)
+
+
+def _begin(config: RunConfig, workers: LocalWorkers) -> None:
+    """Begin to start the workers; a run that is not finished needs them, but for rare ones."""
+    from flows.cluster import num_workers  # noqa: PLC0415  Dask takes a second to load
+    from tasks.orders import member_execution  # noqa: PLC0415  torch takes seconds to load
+
+    engine = config.engine
+    is_accelerated = member_execution(engine).device != "cpu"
+    if engine.kind == "local" and not is_accelerated:
+        num_members = (
+            len(config.strategies or METHOD_TEN) * len(config.criteria) * len(config.seeds)
+        )
+        workers.begin(num_workers(engine, num_members, accelerated=False), engine.threads_per_job)
 
 
 def _stored(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary | None":
     watch.on_stage("store", "what is there already")
+    if not site.open_store().holds_any("member"):
+        return None
     from flows.stored import answer_from_store  # noqa: PLC0415  torch takes seconds to load
 
     return answer_from_store(config, site, inputs)

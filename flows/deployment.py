@@ -28,9 +28,10 @@ def deploy(
     family = _quantized(session, data, family)
     job = latency_job(session.config, data, family)
     if job is None:
+        session.workers.end_soon()
         return family, ()
-    # When all workers are gone: what they compute would be in the figures.
     with session.timed("latency"):
+        session.workers.end()  # what they compute would be in the figures
         outcome = _measured(session, job)
     if isinstance(outcome, LatencyRecord):
         return family.model_copy(update={"latency": outcome}), ()

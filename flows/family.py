@@ -8,6 +8,7 @@ from flows.announce import announce_failures, announce_front
 from flows.budget import compute_within_budget
 from flows.deployment import deploy
 from flows.inputs import Inputs
+from flows.local_workers import LocalWorkers
 from flows.members import ComputedMembers, compute
 from flows.run_trace import flow_trace
 from flows.session import Session, run_flow
@@ -52,7 +53,9 @@ class _Product:
     warnings: tuple[str, ...]
 
 
-def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> RunSummary:
+def run_family_flow(
+    config: RunConfig, site: Site, inputs: Inputs, watch: Watch, workers: LocalWorkers
+) -> RunSummary:
     """Run the flow; Prefect's server must answer.
 
     Raises:
@@ -65,7 +68,7 @@ def run_family_flow(config: RunConfig, site: Site, inputs: Inputs, watch: Watch)
         _compress(session, outcome)
 
     try:
-        run_flow("compress", body, config, site, inputs=inputs, watch=watch)
+        run_flow("compress", body, config, site, inputs=inputs, watch=watch, workers=workers)
     except FamilyError:
         if outcome.summary is None:
             raise

@@ -18,8 +18,9 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect_dask.task_runners import PrefectDaskFuture
 
-from flows.cluster import dask_runner, num_workers
+from flows.cluster import num_workers
 from flows.job_runner import JobRunner, unchanging_settings
+from flows.local_workers import LocalWorkers
 from flows.scheduler import WorkerWatch, existing_cluster, needing
 from flows.settling import settle_known
 from flows.steps import for_workers_elsewhere, sentence_of
@@ -61,6 +62,7 @@ class _Work:
     task: Task[..., Any]
     site: Site
     engine: EngineSettings
+    workers: LocalWorkers
     after: Mapping[str, str]
     on_record: OnRecord | None
     accelerated: bool
@@ -73,13 +75,14 @@ def fan_out(
     site: Site,
     *,
     engine: EngineSettings,
+    workers: LocalWorkers,
     after: Mapping[str, str] | None = None,
     on_record: OnRecord | None = None,
     rounds: int = 3,
 ) -> FanOutcome:
     """Run ``task(job, site, label)`` for each job, inside a flow; one failure loses no other.
 
-    Each round is a subflow on Dask workers, its own or those of ``engine.address``, one job per
+    Each round is a subflow on Dask workers, ours or those of ``engine.address``, one job per
     process. A job that raises has failed, and with it those that come after it. A job whose worker
     died is run again in the next round.
 
@@ -88,13 +91,15 @@ def fan_out(
         jobs: by label, which becomes the name of the task run.
         site: workspace and store, for the workers.
         engine: how many workers, and threads per job.
+        workers: of this machine, where ``engine`` asks for them; they stay afterwards.
         after: by label the label of the job that must have succeeded before; those that are no
             jobs of this fan-out are done already.
         on_record: called in this process with label and record as soon as a job has succeeded.
         rounds: how often a job is tried that takes its worker with it.
     """
     outcome = FanOutcome()
-    work = _Work(task, site, engine, _within(after or {}, jobs), on_record, _is_accelerated(jobs))
+    waits = _within(after or {}, jobs)
+    work = _Work(task, site, engine, workers, waits, on_record, _is_accelerated(jobs))
     reasons: dict[str, str] = {}
     for number in range(1, rounds + 1):
         left = {label: job for label, job in jobs.items() if label not in _done(outcome)}
@@ -134,6 +139,8 @@ def _run_round(
             subflow(num_jobs=len(jobs), owner=str(Owner.here()))
         finally:
             _ROUND.reset(token)
+    if lost:
+        work.workers.end()  # the next round begins with processes that nothing has happened to
     return lost
 
 
@@ -157,10 +164,9 @@ def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
         task = for_workers_elsewhere(work.task)
         yield cluster.runner, replace(work, task=task, site=cluster.site)
         return
-    scratch = work.site.open_workspace().root / "scratch"
     workers = num_workers(engine, num_jobs, accelerated=work.accelerated)
-    with dask_runner(workers, engine.threads_per_job, scratch) as runner:
-        yield runner, replace(work, ahead=_AHEAD_PER_WORKER * workers)
+    runner = work.workers.runner(workers, engine.threads_per_job)
+    yield runner, replace(work, ahead=_AHEAD_PER_WORKER * workers)
 
 
 def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:

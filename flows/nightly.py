@@ -11,6 +11,7 @@ from prefect import flow
 from flows.family import run_family_flow
 from flows.inputs import check_inputs, locate_inputs
 from flows.judges import judges
+from flows.local_workers import local_workers
 from flows.ownership import owned
 from flows.promotion import refuse_nothing
 from flows.steps import as_effect
@@ -56,7 +57,8 @@ def nightly_flow(
         prepare_tracking(site)
         inputs = locate_inputs(run, site)
         check_inputs(run, inputs, site)
-        family = run_family_flow(run, site, inputs, NullWatch())
+        with local_workers(site) as workers:
+            family = run_family_flow(run, site, inputs, NullWatch(), workers)
         versions = sorted({x.model_version for x in family.results if x.model_version is not None})
         references = [f"{run.registered_name}/{version}" for version in versions]
         verdicts = as_effect(audit_versions)(site, references)

@@ -1,6 +1,6 @@
 """What a run needs beside it while it works: Prefect's server, MLflow's database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -13,7 +13,9 @@ from tasks.tracking.passing import patiently
 
 
 @contextmanager
-def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
+def services(
+    site: Site, watch: Watch, *, load: str, meanwhile: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Have the servers up for the body; afterwards every task run is in a final state.
 
     What killed processes left behind is closed first.
@@ -22,6 +24,7 @@ def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
         site: workspace and store.
         watch: is told what happens.
         load: module that the body needs; the server takes seconds to start, and so does loading it.
+        meanwhile: what else may be begun before the server answers, with ``load`` loaded.
 
     Raises:
         ServiceError: a server does not answer.
@@ -29,6 +32,8 @@ def services(site: Site, watch: Watch, *, load: str) -> Iterator[None]:
     watch.on_stage("services", "Prefect's server, MLflow's database")
     with begin_server(site.open_workspace()) as server:
         import_module(load)
+        if meanwhile is not None:
+            meanwhile()
         patiently(lambda: connect(site))
         server.wait()
         reap_beside_server(site)

@@ -12,6 +12,7 @@ from prefect import Flow
 
 from flows.abandonment import beat_of_this_run
 from flows.inputs import Inputs
+from flows.local_workers import LocalWorkers
 from flows.steps import as_task
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -33,6 +34,7 @@ class Session:
         inputs: what the run file names, as it was found.
         watch: is told what happens.
         lease: says that this process works on the workspace.
+        workers: of this machine, for all that is computed side by side.
         hits: steps that the store held, of those that count.
         misses: steps that had to be computed, likewise.
         seconds: wall time by stage.
@@ -43,6 +45,7 @@ class Session:
     inputs: Inputs
     watch: Watch
     lease: Lease
+    workers: LocalWorkers
     hits: int = 0
     misses: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -82,6 +85,7 @@ def run_flow(
     *,
     inputs: Inputs,
     watch: Watch,
+    workers: LocalWorkers,
 ) -> None:
     """Run ``body`` as the Prefect flow ``name``; what it raises ends the flow's run as failed.
 
@@ -92,6 +96,7 @@ def run_flow(
         site: workspace and store.
         inputs: what the run file names.
         watch: is told what happens.
+        workers: of this machine; they outlive the flow.
     """
     workspace = site.open_workspace()
     progress = workspace.runs / "progress" / uuid4().hex
@@ -111,7 +116,7 @@ def run_flow(
         retries=0,
     )
     with held(workspace) as lease:
-        session = Session(config, own_site, inputs, watch, lease)
+        session = Session(config, own_site, inputs, watch, lease, workers)
         try:
             hosted(
                 config=config.model_dump(mode="json", by_alias=True),

@@ -80,7 +80,7 @@ def compute_side_by_side(
         session: of the flow that is running.
         work: what each goes through.
         cached: those that the store holds.
-        missing: the others; they go to worker processes, which are gone afterwards.
+        missing: the others; they go to worker processes.
         after: by label of a missing one the label of that which must have succeeded before.
         on_record: called with each that is done, as soon as it is; the store's first.
     """
@@ -132,6 +132,7 @@ def _fan_out(
         {label: one.job for label, one in by_label.items()},
         session.site,
         engine=session.config.engine,
+        workers=session.workers,
         after=after,
         on_record=note,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from flows.inputs import check_engine, check_inputs, locate_inputs
+from flows.local_workers import local_workers
 from flows.services import services
 from flows.watch import Watch
 from mixmatch.config import RunConfig
@@ -83,13 +84,13 @@ def _work(config: RunConfig, site: Site, progress: _Progress, watch: Watch) -> N
     inputs = locate_inputs(config, site)
     check_inputs(config, inputs, site)
     check_engine(config.engine)
-    with services(site, watch, load="flows.stages"):
+    with local_workers(site) as workers, services(site, watch, load="flows.stages"):
         from flows.session import run_flow  # noqa: PLC0415  Prefect and torch
 
         def body(session: "Session") -> None:
             _compute(session, progress)
 
-        run_flow("study", body, config, site, inputs=inputs, watch=watch)
+        run_flow("study", body, config, site, inputs=inputs, watch=watch, workers=workers)
 
 
 def _compute(session: "Session", progress: _Progress) -> None:

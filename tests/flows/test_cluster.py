@@ -1,10 +1,12 @@
 import os
+import sys
 
 import dask
 import pytest
+from distributed import Client
 
 from flows import cluster
-from flows.cluster import dask_runner, num_workers
+from flows.cluster import local_cluster, num_workers
 from mixmatch.config import EngineSettings
 
 
@@ -31,12 +33,19 @@ def test_on_an_accelerator_one_worker_is_the_default():
     assert num_workers(EngineSettings(workers=4), 100, accelerated=True) == 4
 
 
-def test_threads_and_memory_are_set_for_the_workers_and_put_back(tmp_path, monkeypatch):
+def look():
+    """What a worker process is and has: its number, its variables, what it has loaded."""
+    names = ("OMP_NUM_THREADS", "MALLOC_ARENA_MAX")
+    return os.getpid(), [os.environ.get(x) for x in names], "tasks.member" in sys.modules
+
+
+def test_workers_start_with_threads_and_memory_set_and_with_everything_loaded(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
-    with dask_runner(2, 3, tmp_path) as runner:
-        assert os.environ["OMP_NUM_THREADS"] == "3"
-        assert os.environ["MALLOC_ARENA_MAX"] == "5"  # the user's choice
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")  # the user's choice
+    with local_cluster(1, 3, tmp_path) as cluster, Client(cluster) as client:
+        assert client.submit(look).result()[1:] == (["3", "5"], True)
         assert dask.config.get("distributed.scheduler.allowed-failures") == 0
-        assert runner.cluster_kwargs["host"] == "127.0.0.1"
+        assert cluster.scheduler_address.startswith("tcp://127.0.0.1:")
     assert os.environ["OMP_NUM_THREADS"] == "7"

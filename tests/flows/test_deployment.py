@@ -6,6 +6,7 @@ from prefect import flow
 from safetensors.torch import save_file
 
 from flows.deployment import deploy
+from flows.local_workers import local_workers
 from flows.session import Session
 from flows.watch import NullWatch
 from mixmatch.config import parse_run_config
@@ -136,13 +137,14 @@ def deployed(server_site, data):
         site = server_site.model_copy(
             update={"progress": str(server_site.open_workspace().runs / "progress")}
         )
-        session = Session(config, site, None, NullWatch(), None)
+        with local_workers(site) as workers:
+            session = Session(config, site, None, NullWatch(), None, workers)
 
-        @flow
-        def parent():
-            return deploy(session, data, family)
+            @flow
+            def parent():
+                return deploy(session, data, family)
 
-        found, warnings = parent()
+            found, warnings = parent()
         return found, warnings, session
 
     return run

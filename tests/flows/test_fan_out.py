@@ -4,6 +4,7 @@ import pytest
 from prefect import flow
 
 from flows.fan_out import fan_out
+from flows.local_workers import local_workers
 from flows.steps import as_task
 from mixmatch.config import EngineSettings
 from tests.flows.stand_in_steps import NumberJob, NumberRecord, square
@@ -13,14 +14,28 @@ pytestmark = pytest.mark.service
 ENGINE = EngineSettings(workers=2)
 
 
-def run(site, jobs, rounds=3, **settings):
-    task = as_task(square, site, run_name="{label}")
+@pytest.fixture(scope="module")
+def run(server_site):
+    """Run jobs in a fan-out of their own, on workers that all of them share."""
+    task = as_task(square, server_site, run_name="{label}")
+    with local_workers(server_site) as workers:
 
-    @flow
-    def parent():
-        return fan_out(task, jobs, site, engine=ENGINE, rounds=rounds, **settings)
+        def run(jobs, rounds=3, **settings):
+            @flow
+            def parent():
+                return fan_out(
+                    task,
+                    jobs,
+                    server_site,
+                    engine=ENGINE,
+                    workers=workers,
+                    rounds=rounds,
+                    **settings,
+                )
 
-    return parent()
+            return parent()
+
+        yield run
 
 
 def task_runs(site, labels):
@@ -36,14 +51,14 @@ def num_calls(site, label):
     return len(list((site.open_workspace().root / "calls").glob(f"{label}-*")))
 
 
-def test_a_job_that_fails_and_one_that_kills_its_worker_lose_no_other(server_site, capfd):
+def test_a_job_that_fails_and_one_that_kills_its_worker_lose_no_other(run, server_site, capfd):
     jobs = {
         "first": NumberJob(number=1),
         "failing": NumberJob(number=2, behaviour="raise"),
         "dying": NumberJob(number=3, behaviour="die once"),
         "last": NumberJob(number=4),
     }
-    outcome = run(server_site, jobs)
+    outcome = run(jobs)
     squares = {label: record.square for label, record in outcome.records.items()}
     assert squares == {"first": 1, "dying": 9, "last": 16}
     assert outcome.failures == {"failing": "The number 2 must not be used."}
@@ -68,49 +83,47 @@ def test_no_task_run_stays_unfinished(server_site):
     assert set(states) <= {("COMPLETED",), ("FAILED",), ("CRASHED",)}
 
 
-def test_a_second_run_takes_the_record_from_the_cache(server_site):
+def test_a_second_run_takes_the_record_from_the_cache(run, server_site):
     jobs = {"cached": NumberJob(number=5)}
-    first = run(server_site, jobs)
-    second = run(server_site, jobs)
+    first = run(jobs)
+    second = run(jobs)
     assert isinstance(second.records["cached"], NumberRecord)
     assert second == first
     assert num_calls(server_site, "cached") == 1
     assert task_runs(server_site, jobs) == [("cached", "Cached"), ("cached", "Completed")]
 
 
-def test_a_job_that_always_kills_its_worker_is_given_up(server_site):
-    outcome = run(server_site, {"deadly": NumberJob(number=6, behaviour="die")}, rounds=1)
+def test_a_job_that_always_kills_its_worker_is_given_up(run, server_site):
+    outcome = run({"deadly": NumberJob(number=6, behaviour="die")}, rounds=1)
     assert outcome.records == {}
     assert list(outcome.failures) == ["deadly"]
     assert outcome.failures["deadly"].startswith("Its worker process died in each of 1 rounds")
 
 
-def test_a_job_begins_when_the_one_before_it_is_done(server_site):
+def test_a_job_begins_when_the_one_before_it_is_done(run, server_site):
     jobs = {f"link {n}": NumberJob(number=20 + n) for n in (3, 2, 1)}
     after = {"link 3": "link 2", "link 2": "link 1", "link 1": "done long ago"}
     order = []
-    outcome = run(
-        server_site, jobs, after=after, on_record=lambda label, record: order.append(label)
-    )
+    outcome = run(jobs, after=after, on_record=lambda label, record: order.append(label))
     assert order == ["link 1", "link 2", "link 3"]
     assert outcome.records["link 3"].square == 23**2
 
 
-def test_what_comes_after_a_failure_fails_with_it(server_site):
+def test_what_comes_after_a_failure_fails_with_it(run, server_site):
     jobs = {
         "last": NumberJob(number=32),
         "next": NumberJob(number=31),
         "broken": NumberJob(number=30, behaviour="raise"),
     }
-    outcome = run(server_site, jobs, after={"next": "broken", "last": "next"})
+    outcome = run(jobs, after={"next": "broken", "last": "next"})
     assert outcome.records == {}
     assert outcome.failures["next"] == "broken, whose network it starts from, failed."
     assert outcome.failures["last"] == "next, whose network it starts from, failed."
 
 
-def test_a_chain_goes_on_in_the_next_round_where_a_worker_died(server_site):
+def test_a_chain_goes_on_in_the_next_round_where_a_worker_died(run, server_site):
     jobs = {"frail": NumberJob(number=40, behaviour="die once"), "heir": NumberJob(number=41)}
-    outcome = run(server_site, jobs, after={"heir": "frail"})
+    outcome = run(jobs, after={"heir": "frail"})
     assert {label: record.square for label, record in outcome.records.items()} == {
         "frail": 1600,
         "heir": 1681,

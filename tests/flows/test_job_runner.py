@@ -9,6 +9,7 @@ from prefect.context import SettingsContext
 
 from flows.fan_out import fan_out
 from flows.job_runner import JobRunner, unchanging_settings
+from flows.local_workers import local_workers
 from flows.steps import as_task
 from mixmatch.config import EngineSettings
 from tests.flows.stand_in_steps import NumberJob, square
@@ -36,7 +37,9 @@ def course(server_site):
     def parent():
         task = as_task(square, server_site, run_name="{label}")
         jobs = {f"many-{x}": NumberJob(number=1000 + x) for x in range(NUM_JOBS)}
-        return fan_out(task, jobs, server_site, engine=EngineSettings(workers=2), on_record=note)
+        engine = EngineSettings(workers=2)
+        with local_workers(server_site) as workers:
+            return fan_out(task, jobs, server_site, engine=engine, workers=workers, on_record=note)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(JobRunner, "submit", counted)

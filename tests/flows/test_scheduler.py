@@ -5,6 +5,7 @@ from prefect import flow
 
 from flows import scheduler
 from flows.fan_out import fan_out
+from flows.local_workers import local_workers
 from flows.scheduler import check_scheduler, existing_cluster
 from flows.steps import as_task
 from mixmatch.config import EngineSettings
@@ -27,7 +28,8 @@ def run(site, address, jobs, **settings):
 
     @flow
     def parent():
-        return fan_out(task, jobs, site, engine=engine, **settings)
+        with local_workers(site) as workers:
+            return fan_out(task, jobs, site, engine=engine, workers=workers, **settings)
 
     return parent()
 

@@ -6,6 +6,7 @@ import pytest
 from prefect import flow
 
 from flows.fan_out import fan_out
+from flows.local_workers import local_workers
 from flows.steps import as_task
 from mixmatch.config import EngineSettings
 from tests.flows.dask_cluster import dask_cluster
@@ -32,7 +33,8 @@ def run(site, cluster, kind):
     @flow
     def parent():
         engine = EngineSettings(kind="dask", address=cluster.address)
-        return fan_out(task, jobs, site, engine=engine)
+        with local_workers(site) as workers:
+            return fan_out(task, jobs, site, engine=engine, workers=workers)
 
     outcome = parent()
     assert outcome.failures == {}

@@ -5,6 +5,7 @@ import pytest
 from prefect import flow
 
 from flows.fan_out import fan_out
+from flows.local_workers import local_workers
 from flows.scheduler import check_scheduler
 from flows.steps import as_task
 from mixmatch.config import EngineSettings
@@ -38,7 +39,8 @@ def test_jobs_go_through_an_encrypted_cluster(server_site, cluster, certificates
 
     @flow
     def parent():
-        return fan_out(task, jobs, server_site, engine=engine)
+        with local_workers(server_site) as workers:
+            return fan_out(task, jobs, server_site, engine=engine, workers=workers)
 
     with dask.config.set(settings_of(certificates, "client")):
         outcome = parent()
