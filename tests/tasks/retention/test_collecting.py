@@ -5,18 +5,14 @@ from threading import Thread
 
 import pytest
 
-from mixmatch.config import Retention
 from mixmatch.errors import WorkError
 from tasks.leases import found_leases, held
 from tasks.promotion import approval, approve, promoting, returning, rollback
 from tasks.retention import collect, collecting
-from tasks.tracking import open_run
-from tasks.tracking.holdings import holdings
 from tasks.versioning import version_files
-from tests.tasks.promotion import shop as shops
 from tests.tasks.promotion.shop import NAME, Shop
+from tests.tasks.retention.two_runs import NOW, state, two_runs
 
-NOW = Retention(keep_newest=0, keep_fronts=0, keep_runs=0, keep_days=0, grace_hours=0)
 KINDS = ["version", "model", "run", "dvc", "record", "object"]
 
 
@@ -26,16 +22,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("collecting")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        shop = Shop(folder / "workspace")
-        for seed, key in ((1, "a" * 64), (2, "b" * 64)):
-            patch.setattr(
-                shops,
-                "open_run",
-                lambda site, own=key, **given: open_run(site, **given | {"key": own}),
-            )
-            shop.register(seed=seed, pruned=0.5)
-        for run in holdings(shop.site).runs:
-            shop.client.set_terminated(run.run_id)
+        shop = two_runs(folder / "workspace")
     (folder / "file").write_bytes(b"x" * 1000)
     version_files(shop.site, "family-nobody", {"file": folder / "file"})
     shutil.copytree(folder / "workspace", folder / "copy", symlinks=True)
@@ -56,17 +43,6 @@ def content(root):
     # Beside SQLite's database lies what its readers share, which every reader touches.
     files = [x for x in root.rglob("*") if x.is_file() and not x.name.startswith("mlflow.db-")]
     return {x.relative_to(root): x.read_bytes() for x in files}
-
-
-def state(shop):
-    """Say what is there, by names: versions, runs, models, and what the store holds."""
-    now = holdings(shop.site)
-    return (
-        {x.version for x in now.versions},
-        {x.run_id for x in now.runs},
-        {x.model_id for x in now.models},
-        set(shop.store.names("")),
-    )
 
 
 def test_a_dry_run_changes_no_byte_and_names_what_then_goes(shop, made):
