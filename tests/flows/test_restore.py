@@ -123,7 +123,7 @@ def from_bucket(server_site, bucket, tmp_path_factory):
     bucket.upload_file(str(place / "own.safetensors"), BUCKET, "restore/own.safetensors")
     with opened_repository(Workspace.open(place / "workspace")) as repo:
         hidden = repo.dvc_dir
-    with Config(hidden).edit("repo") as config:  # as `dvc remote modify workspace url` does
+    with Config(hidden).edit("repo") as config:  # as a person would, by hand
         config["remote"]["workspace"]["url"] = f"s3://{BUCKET}/restore/dvc"
     root = f"s3://{BUCKET}/restore/images"
     values = {
