@@ -3,6 +3,9 @@
 One version of a ResNet-18, and 100 versions of one run; every network of these runs is registered,
 on the front or not. Nothing is fine-tuned: an audit does not depend on it. All versions are
 untouched, so that a link that does not hold is a false alarm, and ends this with exit code 1.
+
+With a folder as its argument the versions are made there, and found there by the next call;
+``make FOLDER`` only makes them.
 """
 
 import json
@@ -42,9 +45,38 @@ FAMILIES = (
 
 def main() -> None:
     """Register, audit, and print a table."""
-    if sys.argv[1:2] == ["register"]:
-        register(Path(sys.argv[2]))
-        return
+    words = sys.argv[1:]
+    if words[:1] == ["register"]:
+        register(Path(words[1]))
+    elif words[:1] == ["make"]:
+        make(Path(words[1]))
+    elif words:
+        make(Path(words[0]))
+        sys.exit(measure(Path(words[0])))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            make(Path(folder))
+            sys.exit(measure(Path(folder)))
+
+
+def make(folder: Path) -> None:
+    """Register both families below ``folder``, those that are not there yet."""
+    for family in FAMILIES:
+        place = folder / family.architecture
+        if (place / "made").exists():
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        write_run_file(place, family)
+        subprocess.run(
+            [sys.executable, __file__, "register", str(place)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        (place / "made").touch()
+
+
+def measure(folder: Path) -> int:
+    """Audit one version and all of each family; return 1 if a link does not hold."""
     machine = Machine.here()
     print(f"{machine.hardware}; torch {machine.versions['torch']}\n")
     print(
@@ -52,16 +84,9 @@ def main() -> None:
     )
     broken = 0
     for family in FAMILIES:
-        with tempfile.TemporaryDirectory() as folder:
-            write_run_file(Path(folder), family)
-            subprocess.run(
-                [sys.executable, __file__, "register", folder],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            for what in ("bench/1", "--all"):
-                broken += timed(Path(folder), family, what)
-    sys.exit(1 if broken else 0)
+        for what in ("bench/1", "--all"):
+            broken += timed(folder / family.architecture, family, what)
+    return 1 if broken else 0
 
 
 def write_run_file(folder: Path, family: Family) -> None:

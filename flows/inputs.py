@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mixmatch.config import EngineSettings, RunConfig
 from tasks.checkpoint import LocatedCheckpoint, locate_checkpoint
 from tasks.data import LocatedData, locate_data
-from tasks.pins import pinned_checkpoint, pinned_data
+from tasks.pins import find_checkpoint, find_data, read_pins
 from tasks.site import Site
 
 
@@ -25,16 +25,18 @@ class Inputs:
 def locate_inputs(config: RunConfig, site: Site) -> Inputs:
     """Find data set and checkpoint; downloads a data set that the workspace does not hold yet.
 
-    A workspace that was restored from a lineage brings the digests of both along.
+    A workspace that was restored from a lineage needs no source of what its store holds.
 
     Raises:
         DataError: the data set is missing or is not what it should be.
-        CheckpointError: the checkpoint is missing.
+        CheckpointError: the checkpoint is missing, likewise.
     """
-    workspace = site.open_workspace()
-    checkpoint = pinned_checkpoint(config.model, workspace) or locate_checkpoint(config.model, site)
-    data = pinned_data(config.data, workspace) or locate_data(config.data, workspace)
-    return Inputs(data, checkpoint)
+    pins = read_pins(site)
+    if pins is not None:
+        data = find_data(pins, config, site)
+        return Inputs(data, find_checkpoint(pins, config, data, site))
+    checkpoint = locate_checkpoint(config.model, site)
+    return Inputs(locate_data(config.data, site.open_workspace()), checkpoint)
 
 
 def check_inputs(config: RunConfig, inputs: Inputs, site: Site) -> None:

@@ -19,6 +19,7 @@ from flows.watch import NullWatch
 from mixmatch.config import parse_policy, parse_run_config
 from mixmatch.records import Verdict
 from tasks import promotion
+from tasks.factory import is_factory
 from tasks.promotion import Judges, check_person
 from tasks.site import Site
 from tasks.tracking import prepare_tracking
@@ -35,7 +36,8 @@ def nightly_flow(
 ) -> dict[str, object]:
     """Compress a network, audit the versions that came out, and promote the best that passes.
 
-    Every version of the model is a candidate, not only those of this night.
+    Every version of the model is a candidate, not only those of this night. A network of the user's
+    own is built by the factory that ``config`` names, which is its caller's word.
 
     Args:
         config: settings as in a run file; it must register.
@@ -51,7 +53,8 @@ def nightly_flow(
         PromotionError: no version passes, or somebody else was faster.
     """
     run, gates = parse_run_config(config, "config"), parse_policy(policy, "policy")
-    who = check_person(by)
+    who, own = check_person(by), run.model.architecture
+    factory = own if is_factory(own) else None
     site = Site.at(Workspace.open(Path(workspace)), run.store)
     with owned(site):
         prepare_tracking(site)
@@ -61,9 +64,14 @@ def nightly_flow(
             family = run_family_flow(run, site, inputs, NullWatch(), workers)
         versions = sorted({x.model_version for x in family.results if x.model_version is not None})
         references = [f"{run.registered_name}/{version}" for version in versions]
-        verdicts = as_effect(audit_versions)(site, references)
+        verdicts = as_effect(audit_versions)(site, references, factory)
         summary = as_effect(promotion.promote)(
-            site, run.registered_name, gates, by=who, judges=_remembering(verdicts)
+            site,
+            run.registered_name,
+            gates,
+            by=who,
+            judges=_remembering(verdicts, factory),
+            factory=factory,
         )
     refuse_nothing(summary)
     return {
@@ -73,15 +81,17 @@ def nightly_flow(
     }
 
 
-def audit_versions(site: Site, references: Iterable[str]) -> dict[str, Verdict]:
+def audit_versions(
+    site: Site, references: Iterable[str], factory: str | None = None
+) -> dict[str, Verdict]:
     """Audit versions, given as ``NAME/version``; empty where there is no audit."""
-    audit = judges().audit
+    audit = judges(factory).audit
     return {} if audit is None else {one: audit(site, one) for one in references}
 
 
-def _remembering(verdicts: dict[str, Verdict]) -> Judges:
+def _remembering(verdicts: dict[str, Verdict], factory: str | None) -> Judges:
     """Return the judges, of whom the audit need not look twice at one version."""
-    asked = judges()
+    asked = judges(factory)
     audit = asked.audit
     if audit is None:
         return asked

@@ -63,7 +63,7 @@ def promote_flow(
     parsed, site = parse_policy(policy, "policy"), site_at(workspace, store)
     with owned(site):
         summary = as_effect(promotion.promote)(
-            site, name, parsed, by=check_person(by), judges=judges(), factory=factory
+            site, name, parsed, by=check_person(by), judges=judges(factory), factory=factory
         )
     refuse_nothing(summary)
     return summary.model_dump(mode="json")

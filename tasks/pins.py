@@ -1,21 +1,23 @@
 """Sources that a restored workspace stands for: there, neither data set nor checkpoint is needed.
 
 Their digests are taken from the lineage, so that every step is found under its key; what the store
-lacks is still read from the source, and compared with the digest.
+lacks is read from its source again, which must still have that digest.
 """
 
 import json
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from mixmatch.config import DataSettings, ModelSettings
-from mixmatch.errors import LineageError, WorkspaceError
+from mixmatch.config import DataSettings, ModelSettings, RunConfig
+from mixmatch.errors import CheckpointError, DataError, LineageError, WorkspaceError
 from mixmatch.records import BaseRecord, DataRecord, Lineage, Record
-from tasks.checkpoint import PRETRAINED, LocatedCheckpoint
-from tasks.data import LocatedData
+from tasks.checkpoint import PRETRAINED, LocatedCheckpoint, locate_checkpoint
+from tasks.data import LocatedData, locate_data
+from tasks.jobs import data_job
+from tasks.site import Site
 from tasks.workspace import Workspace
 
+_REGISTERED = "models:/"
 _FILE = "pins.json"
 
 
@@ -66,38 +68,13 @@ def write_pins(workspace: Workspace, lineage: Lineage) -> None:
     (workspace.root / _FILE).write_text(pins.model_dump_json(indent=1), encoding="utf-8")
 
 
-def pinned_data(settings: DataSettings, workspace: Workspace) -> LocatedData | None:
-    """Return the data set that the workspace was restored with, if these settings name it.
+def read_pins(site: Site) -> Pins | None:
+    """Return what the workspace was restored with; None: it was not restored.
 
     Raises:
-        WorkspaceError: the workspace's pins are damaged.
+        WorkspaceError: its pins are damaged.
     """
-    pins = _read(workspace.root / _FILE)
-    return pins.data if pins is not None and pins.data_settings == _which_data(settings) else None
-
-
-def pinned_checkpoint(settings: ModelSettings, workspace: Workspace) -> LocatedCheckpoint | None:
-    """Return the checkpoint likewise.
-
-    Raises:
-        WorkspaceError: the workspace's pins are damaged.
-    """
-    pins = _read(workspace.root / _FILE)
-    if pins is None or pins.model_settings != _which_model(settings):
-        return None
-    return pins.checkpoint
-
-
-def _which_data(settings: DataSettings) -> dict[str, str | None]:
-    places = {"root": settings.root, "validation_root": settings.validation_root}
-    return {"name": settings.name, **places}
-
-
-def _which_model(settings: ModelSettings) -> dict[str, str | None]:
-    return {"architecture": settings.architecture, "checkpoint": settings.checkpoint}
-
-
-def _read(file: Path) -> Pins | None:
+    file = site.open_workspace().root / _FILE
     if not file.is_file():
         return None
     try:
@@ -107,3 +84,81 @@ def _read(file: Path) -> Pins | None:
             f"{file} must hold what the workspace was restored with, and is damaged "
             f"({type(error).__name__}); restore the version again."
         ) from error
+
+
+def find_data(pins: Pins, config: RunConfig, site: Site) -> LocatedData:
+    """Return the pinned data set where the store holds it, else locate it at its source.
+
+    Raises:
+        DataError: the source is missing, or is not what the version was made from.
+    """
+    is_pinned = pins.data_settings == _which_data(config.data)
+    if is_pinned and _data_record(config, pins.data, site) is not None:
+        return pins.data
+    found = locate_data(config.data, site.open_workspace())
+    if is_pinned and found.source_digest != pins.data.source_digest:
+        raise DataError(
+            _another("data set", found.label, pins.data.source_digest, found.source_digest)
+        )
+    return found
+
+
+def find_checkpoint(
+    pins: Pins, config: RunConfig, data: LocatedData, site: Site
+) -> LocatedCheckpoint | None:
+    """Return the pinned checkpoint where the store holds the base, else locate it at its source.
+
+    Args:
+        pins: of the workspace.
+        config: the run file.
+        data: the data set of the run.
+        site: the restored workspace.
+
+    Raises:
+        CheckpointError: the source is missing, or is not what the version was made from.
+    """
+    pinned = pins.checkpoint if pins.model_settings == _which_model(config.model) else None
+    if pinned is None:
+        return locate_checkpoint(config.model, site)
+    if _holds_base(config, data, pinned, site):
+        return pinned
+    settings = config.model
+    if pinned.label.startswith(_REGISTERED):  # the version, not the alias that the run file says
+        settings = settings.model_copy(update={"checkpoint": pinned.label})
+    found = locate_checkpoint(settings, site)
+    if found is not None and found.digest != pinned.digest:
+        raise CheckpointError(_another("checkpoint", found.label, pinned.digest, found.digest))
+    return found
+
+
+def _data_record(config: RunConfig, data: LocatedData, site: Site) -> DataRecord | None:
+    job = data_job(config.data, data.source_digest, config.calibration_fraction, config.seed)
+    return site.open_store().find(job.step, job.key, DataRecord)
+
+
+def _holds_base(
+    config: RunConfig, data: LocatedData, checkpoint: LocatedCheckpoint, site: Site
+) -> bool:
+    record = _data_record(config, data, site)
+    if record is None:
+        return False
+    from tasks.orders import base_job  # noqa: PLC0415  torch takes seconds to load
+
+    job = base_job(config, record, checkpoint)
+    return site.open_store().find(job.step, job.key, BaseRecord) is not None
+
+
+def _another(what: str, label: str, expected: str, found: str) -> str:
+    return (
+        f"The {what} {label} must be the one that the restored version was made from, SHA-256 "
+        f"{expected}, and is now {found}; put it back, or run in a workspace of its own."
+    )
+
+
+def _which_data(settings: DataSettings) -> dict[str, str | None]:
+    places = {"root": settings.root, "validation_root": settings.validation_root}
+    return {"name": settings.name, **places}
+
+
+def _which_model(settings: ModelSettings) -> dict[str, str | None]:
+    return {"architecture": settings.architecture, "checkpoint": settings.checkpoint}

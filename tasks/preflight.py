@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mixmatch.config import RunConfig
 from mixmatch.digests import json_digest
-from mixmatch.records import DataRecord, ModelSpec
+from mixmatch.records import BaseRecord, DataRecord, ModelSpec
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.factory import find_factory, is_factory
 from tasks.jobs import data_job
@@ -71,10 +71,12 @@ def _check(
     if data is None and is_factory(config.model.architecture):
         find_factory(config.model.architecture)  # how many classes it tells apart is its own affair
         return
-    spec = base_job(config, data, checkpoint).spec if data is not None else _likely_spec(config)
+    job = base_job(config, data, checkpoint) if data is not None else None
     with torch.random.fork_rng(devices=[]):
-        model = build_network(spec)
-    if checkpoint is not None and checkpoint.path is not None:
+        model = build_network(job.spec if job else _likely_spec(config))
+    # Weights that were loaded once need not be where they were: a restored store brings them.
+    is_made = job is not None and site.open_store().find(job.step, job.key, BaseRecord) is not None
+    if checkpoint is not None and checkpoint.path is not None and not is_made:
         load_state_(
             model,
             read_state(Path(checkpoint.path)),

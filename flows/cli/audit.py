@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, WorkspaceFolder, open_site
+from flows.cli.options import AsJson, StorePlace, WorkspaceFolder, open_site
 
 if TYPE_CHECKING:
     from tasks.audit import Audit, Extent
@@ -40,6 +40,7 @@ def audit(
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page too.")
     ] = None,
     workspace: WorkspaceFolder = None,
+    store: StorePlace = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute every link of a lineage, and name what does not hold.
@@ -54,7 +55,7 @@ def audit(
     from tasks.audit import Extent, write_page  # noqa: PLC0415  MLflow takes seconds to load
 
     extent = Extent(deep=deep, rerun=rerun, factory=factory)
-    found = _audit(open_site(workspace), model, every=every, extent=extent)
+    found = _audit(open_site(workspace, store), model, every=every, extent=extent)
     print_audit(reader_console(as_json=as_json), found)
     if html is not None:
         write_page(found, html)

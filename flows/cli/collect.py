@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import AsJson, WorkspaceFolder
+from flows.cli.options import AsJson, StorePlace, WorkspaceFolder, open_site
 
 
 def gc(
@@ -18,12 +18,7 @@ def gc(
         bool, typer.Option("--dry-run", help="Remove nothing; say what would go.")
     ] = False,
     workspace: WorkspaceFolder = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store", metavar="PLACE", help="The store of the runs; else that of the workspace."
-        ),
-    ] = None,
+    store: StorePlace = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove versions, runs and files that nothing needs any more.
@@ -39,11 +34,8 @@ def gc(
     from flows.cli.collect_table import print_collection  # noqa: PLC0415  needs rich
     from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
     from tasks.retention import collect  # noqa: PLC0415  MLflow takes seconds to load
-    from tasks.site import Site  # noqa: PLC0415  pydantic is slow to load
-    from tasks.workspace import Workspace  # noqa: PLC0415  next to its user
 
-    site = Site.at(Workspace.open(workspace), store)
-    found = collect(site, parsed, dry_run=dry_run)
+    found = collect(open_site(workspace, store), parsed, dry_run=dry_run)
     print_collection(reader_console(as_json=as_json), found)
     if as_json:
         print_json(found)

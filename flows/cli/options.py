@@ -29,6 +29,15 @@ WorkspaceFolder = Annotated[
     ),
 ]
 
+StorePlace = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PLACE",
+        help="The run files' store, which holds the ledger; else that of the workspace.",
+    ),
+]
+
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one line of JSON on stdout; text goes to stderr."),
@@ -65,9 +74,9 @@ def load(
     return config, Site.at(Workspace.open(workspace), config.store)
 
 
-def open_site(workspace: Path | None) -> "Site":
-    """Open a workspace without a run file; its store is the one inside it."""
+def open_site(workspace: Path | None, store: str | None = None) -> "Site":
+    """Open a workspace without a run file; ``store`` is the one inside it unless it is named."""
     from tasks.site import Site  # noqa: PLC0415  pydantic is slow to load
     from tasks.workspace import Workspace  # noqa: PLC0415  next to its user
 
-    return Site.at(Workspace.open(workspace))
+    return Site.at(Workspace.open(workspace), store)

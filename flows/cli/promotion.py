@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, WorkspaceFolder
+from flows.cli.options import AsJson, StorePlace, WorkspaceFolder, open_site
 
 if TYPE_CHECKING:
     from tasks.promotion import PromotionSummary
-    from tasks.site import Site
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The registered model.")]
 
@@ -18,13 +17,6 @@ Alias = Annotated[str, typer.Option("--alias", metavar="ALIAS", help="The alias 
 By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who asks; else user@host.")]
 
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the ledger.")]
-
-StorePlace = Annotated[
-    str | None,
-    typer.Option(
-        "--store", metavar="PLACE", help="The store with the ledger; else that of the workspace."
-    ),
-]
 
 
 def promote(
@@ -63,14 +55,20 @@ def promote(
 
     # Before the workspace is opened, so that wrong input creates nothing.
     parsed, who = load_policy(policy, alias=alias), check_person(by)
-    site = _site(workspace, store)
+    site = open_site(workspace, store)
     with show_progress() as watch:
         watch.on_stage("promote", f"{name} by {policy}")
         from flows.judges import judges  # noqa: PLC0415  next to its user
         from tasks import promotion  # noqa: PLC0415  MLflow takes seconds to load
 
         summary = promotion.promote(
-            site, name, parsed, by=who, judges=judges(), factory=factory, dry_run=dry_run
+            site,
+            name,
+            parsed,
+            by=who,
+            judges=judges(factory),
+            factory=factory,
+            dry_run=dry_run,
         )
     _print(summary, as_json=as_json)
     if summary.outcome == "nothing":
@@ -102,7 +100,7 @@ def approve(
     from tasks.promotion import check_person  # noqa: PLC0415  likewise
 
     who = check_person(by, why)
-    site = _site(workspace, store)
+    site = open_site(workspace, store)
     _print(answer(site, name, alias, by=who, why=why, refuse=refuse), as_json=as_json)
 
 
@@ -126,15 +124,8 @@ def rollback(
     from tasks.promotion import rollback as back  # noqa: PLC0415  likewise
 
     who = check_person(by, why)
-    site = _site(workspace, store)
+    site = open_site(workspace, store)
     _print(back(site, name, alias, by=who, why=why), as_json=as_json)
-
-
-def _site(workspace: Path | None, store: str | None) -> "Site":
-    from tasks.site import Site  # noqa: PLC0415  pydantic is slow to load
-    from tasks.workspace import Workspace  # noqa: PLC0415  next to its user
-
-    return Site.at(Workspace.open(workspace), store)
 
 
 def _print(summary: "PromotionSummary", *, as_json: bool) -> None:

@@ -90,14 +90,15 @@ def audit_file(site: Site, file: Path, extent: Extent = _PLAIN) -> Audit:
     return _audit(site, known[:1], extent, packed=file)
 
 
-def verdict_of(site: Site, reference: str) -> Verdict:
+def verdict_of(site: Site, reference: str, *, factory: str | None = None) -> Verdict:
     """Say whether every link of a version holds, its file among them, and what evidence is gone.
 
     Args:
         site: where registry and store are.
         reference: ``NAME/version``.
+        factory: as of ``Extent``.
     """
-    (found,) = audit_model(site, reference).versions
+    (found,) = audit_model(site, reference, Extent(factory=factory)).versions
     return Verdict(ok=found.ok, missing=tuple(link.name for link in found.missing))
 
 

@@ -2,6 +2,7 @@
 
 from mixmatch.errors import ArtifactError, PromotionError
 from mixmatch.records import LedgerEntry
+from tasks.leases import held
 from tasks.ledger import Ledger, holder_of, open_request
 from tasks.promotion.person import now
 from tasks.promotion.settling import alias_state, settle
@@ -32,6 +33,13 @@ def approve(
         ArtifactError: the version's file is another by now.
         LedgerError: the ledger is damaged.
     """
+    with held(site.open_workspace()):  # so that `gc` does not remove what is approved
+        return _answer(site, name, alias, by=by, why=why, refuse=refuse)
+
+
+def _answer(
+    site: Site, name: str, alias: str, *, by: str, why: str, refuse: bool
+) -> PromotionSummary:
     store, aliases = site.open_store(), Aliases(site, name)
     settle(store, aliases, alias)
     state = alias_state(store, aliases, alias)

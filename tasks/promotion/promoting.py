@@ -1,9 +1,11 @@
 """Promote by policy: judge, evaluate the winner again, take the ledger's next entry, move."""
 
+from contextlib import nullcontext
 from typing import TypeVar
 
 from mixmatch.config import Policy
 from mixmatch.records import Candidate, LedgerEntry, Record, VersionFacts
+from tasks.leases import held
 from tasks.ledger import open_request
 from tasks.promotion.deciding import decide, nearest_sentence
 from tasks.promotion.judges import Judges
@@ -45,6 +47,21 @@ def promote(
         ArtifactError: the winner cannot be evaluated again.
         LedgerError: the ledger is damaged.
     """
+    # What is chosen must not be removed by `gc` before the alias protects it.
+    with nullcontext() if dry_run else held(site.open_workspace()):
+        return _promote(site, name, policy, by, judges, factory=factory, dry_run=dry_run)
+
+
+def _promote(
+    site: Site,
+    name: str,
+    policy: Policy,
+    by: str,
+    judges: Judges,
+    *,
+    factory: str | None,
+    dry_run: bool,
+) -> PromotionSummary:
     aliases = Aliases(site, name)
     state, warnings = _begin(site, aliases, policy.alias, dry_run=dry_run)
     holder = state.found if state.state == "outside" else state.held

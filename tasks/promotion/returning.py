@@ -2,6 +2,7 @@
 
 from mixmatch.errors import ArtifactError, PromotionError
 from mixmatch.records import LedgerEntry
+from tasks.leases import held
 from tasks.ledger import Ledger, history, previous_holder
 from tasks.promotion.person import now
 from tasks.promotion.settling import alias_state, settle
@@ -29,6 +30,11 @@ def rollback(site: Site, name: str, alias: str, *, by: str, why: str) -> Promoti
         ArtifactError: the file of the version before is not the one that once was promoted.
         LedgerError: the ledger is damaged.
     """
+    with held(site.open_workspace()):  # so that `gc` does not remove what is returned to
+        return _return(site, name, alias, by=by, why=why)
+
+
+def _return(site: Site, name: str, alias: str, *, by: str, why: str) -> PromotionSummary:
     store, aliases = site.open_store(), Aliases(site, name)
     state = alias_state(store, aliases, alias)
     version = previous_holder(state.ledger, name, alias)

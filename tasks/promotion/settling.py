@@ -59,15 +59,18 @@ def alias_state(store: Store, aliases: Aliases, alias: str) -> AliasState:
 
     Raises:
         LedgerError: the version's tag names another entry, or digest of it, than the ledger holds:
-            the ledger was changed or cut off afterwards.
+            the ledger was changed or cut off afterwards, or lies in another store.
         ServiceError: others move the alias all the time.
     """
     for _ in range(_MAX_TURNS):
         entry = last_move(read_ledger(store), aliases.name, alias)
         found = aliases.version_of(alias)
-        mark = _mark_of(aliases, entry) if entry else None
+        mark = _mark_of(aliases, entry.version, alias) if entry else None
+        stray = None if entry and found == entry.version else _mark_of(aliases, found, alias)
         after = read_ledger(store)  # what was read in between belongs to one state of the ledger
         if entry == last_move(after, aliases.name, alias):
+            if stray is not None and stray != _DELETED and stray[0] > _last_number(entry, after):
+                raise _without_entry(store, aliases, alias, stray[0])
             return _state(after, entry, found, mark)
     raise _restless(aliases, alias)
 
@@ -90,7 +93,7 @@ def settle(store: Store, aliases: Aliases, alias: str) -> None:
         if aliases.version_of(alias) != entry.version:
             aliases.point(alias, entry.version)
             continue  # to read the ledger again
-        mark = _mark_of(aliases, entry)
+        mark = _mark_of(aliases, entry.version, alias)
         if mark is not None and mark[0] >= entry.number:
             return
         aliases.tag(entry.version, _tag(alias), _mark(ledger, entry))
@@ -139,10 +142,12 @@ def _mark(ledger: Ledger, entry: LedgerEntry) -> str:
     return json.dumps(mark)
 
 
-def _mark_of(aliases: Aliases, entry: LedgerEntry) -> tuple[int, str] | None:
+def _mark_of(aliases: Aliases, version: int | None, alias: str) -> tuple[int, str] | None:
     """Return the entry that the holder is marked with; one that is deleted has carried it out."""
+    if version is None:
+        return None
     try:
-        return marked_digest(aliases.tags_of(entry.version), entry.alias)
+        return marked_digest(aliases.tags_of(version), alias)
     except RegistryError:
         return _DELETED
 
@@ -168,6 +173,19 @@ def _check_mark(ledger: Ledger, entry: LedgerEntry, mark: tuple[int, str]) -> No
             f"moved {entry.alias} to it, {expected[0]} with digest {expected[1]}, and is marked "
             f"with {mark[0]} and {mark[1]}: the ledger was changed or cut off afterwards."
         )
+
+
+def _last_number(entry: LedgerEntry | None, ledger: Ledger) -> int:
+    """Return the greatest number that a version may be marked with."""
+    return 0 if entry is None else len(ledger.entries)
+
+
+def _without_entry(store: Store, aliases: Aliases, alias: str, number: int) -> LedgerError:
+    return LedgerError(
+        f"The ledger in {store.address} must hold entry {number} on the alias {alias} of "
+        f"{aliases.name}, with which the version that has the alias is marked, and does not: it "
+        "lies in another store, which --store names, or was cut off."
+    )
 
 
 def _restless(aliases: Aliases, alias: str) -> ServiceError:

@@ -18,10 +18,11 @@ from tasks.workspace import Workspace
 
 pytestmark = pytest.mark.service
 
+OWN = "tests.flows.own_network:build"
 CONFIG = {
     "name": "tiny",
     "data": {"name": "digits", "image_size": 16},
-    "model": {"architecture": "test_resnet", "train": {"epochs": 2}},
+    "model": {"architecture": OWN, "arguments": {"width": 8}, "train": {"epochs": 2}},
     "fine_tune": {"max_epochs": 0},
     "strategies": ["conservative", "aggressive"],
     "engine": {"workers": 1, "precision": "float32"},
@@ -33,27 +34,32 @@ POLICY = {"largest_drop": {"drop": 1.0}, "smallest_sparsity": 0.1}
 
 @pytest.fixture(scope="module")
 def night(server_site, tmp_path_factory):
-    """The flow's result, the versions that were audited, and the site."""
+    """The flow's result, the versions that were audited and by which factory, and the site."""
     asked = []
 
-    def verdict_of(site, reference):
-        asked.append(reference)
-        return Verdict(ok=True)
+    def judges(factory):
+        def verdict_of(site, reference):
+            asked.append((reference, factory))
+            return Verdict(ok=True)
+
+        return Judges(audit=verdict_of)
 
     workspace = tmp_path_factory.mktemp("night") / "workspace"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "judges", lambda: Judges(audit=verdict_of))
+        patch.setattr(nightly, "judges", judges)
         found = nightly.nightly_flow(CONFIG, POLICY, str(workspace), by="the night")
     return found, asked, Site.at(Workspace.open(workspace))
 
 
 def test_the_night_compresses_audits_and_promotes(night):
     found, asked, site = night
-    versions = [row["model_version"] for row in found["run"]["results"]]
+    rows = [x for x in found["run"]["results"] if x["model_version"]]  # those on the front
+    versions = [row["model_version"] for row in rows]
     assert found["verdicts"] == {f"tiny/{version}": True for version in sorted(versions)}
-    assert asked == [*found["verdicts"]]  # once each, though the policy asks too
+    # Once each, though the policy asks too.
+    assert asked == [(reference, OWN) for reference in found["verdicts"]]
     promoted = found["promotion"]
-    sizes = {row["bytes"]: row["model_version"] for row in found["run"]["results"]}
+    sizes = {row["bytes"]: row["model_version"] for row in rows}
     assert (promoted["outcome"], promoted["version"]) == ("promoted", sizes[min(sizes)])
     assert Aliases(site, "tiny").version_of("champion") == promoted["version"]
     (entry,) = read_ledger(site.open_store()).entries
@@ -67,7 +73,7 @@ def call(night, *arguments):
     """Run the real command; return its exit code and both streams."""
     site = night[2]
     policy = Path(site.workspace).with_name("policy.yaml")
-    policy.write_text(yaml.safe_dump({**POLICY, "passes_audit": False}))
+    policy.write_text(yaml.safe_dump(POLICY))
     command = [str(Path(sys.executable).with_name("mixmatch")), *arguments]
     command += ["--policy", str(policy)] if arguments[0] == "promote" else []
     command += ["--workspace", site.workspace, "--json"]
@@ -75,8 +81,11 @@ def call(night, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_the_command_line_promotes_what_the_run_registered(night):
-    code, stdout, stderr = call(night, "promote", "tiny", "--alias", "second", "--by", "ada")
+def test_the_command_line_promotes_a_network_of_the_users_own_by_its_factory_alone(night):
+    words = ("promote", "tiny", "--alias", "second", "--by", "ada")
+    code, _, stderr = call(night, *words)
+    assert (code, "passes_audit must be every link holds, found no evidence" in stderr) == (1, True)
+    code, stdout, stderr = call(night, *words, "--factory", OWN)
     assert code == 0, stderr
     summary = json.loads(stdout)
     again = summary["reevaluated"]

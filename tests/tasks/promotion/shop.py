@@ -47,11 +47,12 @@ BY = "ada@host"
 
 
 class Shop:
-    """One workspace with one registered model."""
+    """One workspace with one registered model, of one architecture."""
 
-    def __init__(self, root):
-        self.site = Site.at(Workspace.open(root))
+    def __init__(self, root, store=None, spec=SPEC):
+        self.site = Site.at(Workspace.open(root), store)
         self.store = self.site.open_store()
+        self.spec = spec
 
     @property
     def client(self):
@@ -64,13 +65,14 @@ class Shop:
     def policy(self, **changes):
         return Policy.model_validate(LENIENT.model_dump(exclude_unset=True) | changes)
 
-    def promote(self, *, dry_run=False, judges=None, by=BY, **changes):
+    def promote(self, *, dry_run=False, judges=None, by=BY, factory=None, **changes):
         return promote(
             self.site,
             NAME,
             self.policy(**changes),
             by=by,
             judges=judges or Judges(),
+            factory=factory,
             dry_run=dry_run,
         )
 
@@ -87,7 +89,7 @@ class Shop:
         """Add a version: an untrained network with some weights zero, evaluated for real."""
         data = self._data()
         torch.manual_seed(seed)
-        model = build_network(SPEC).eval()
+        model = build_network(self.spec).eval()
         for layer in prunable_layers(model):
             weight = model.get_submodule(layer.name).weight.data.view(-1)
             weight[: int(pruned * weight.numel())] = 0
@@ -103,7 +105,7 @@ class Shop:
             self.site,
             run.run_id,
             registered_name=NAME,
-            spec=SPEC,
+            spec=self.spec,
             results=[result],
             extra_tags={"data.digest": data.digest, "base.digest": "b" * 64},
             base=self._base(result),
@@ -130,7 +132,7 @@ class Shop:
         return MemberJob(
             base=Artifact(digest="b" * 64, size_bytes=1),
             data=data,
-            spec=SPEC,
+            spec=self.spec,
             criterion="magnitude",
             scores=None,
             num_pruned={},
@@ -145,7 +147,7 @@ class Shop:
         num_weights = sum(layer.num_weights for layer in layers)
         num_nonzero = sum(count_nonzero(model, layers).values())
         with self.store.scratch() as folder:
-            save_packed(folder / "packed", model, SPEC)
+            save_packed(folder / "packed", model, self.spec)
             artifact = self.store.put(folder / "packed")
         model.to(memory_format=torch.channels_last)
         with computing(job.execution):
@@ -170,7 +172,7 @@ class Shop:
 
     def _evaluate(self, model, job, split):
         images = open_split(self.store, job.data, split, "cpu")
-        return accuracy_of(model, images, SPEC, job.execution)
+        return accuracy_of(model, images, self.spec, job.execution)
 
     def _result(self, job, member):
         return Result(
@@ -189,7 +191,7 @@ class Shop:
 
     def _base(self, result):
         return BaseRecord(
-            spec=SPEC,
+            spec=self.spec,
             source="trained",
             artifact=Artifact(digest="b" * 64, size_bytes=1),
             num_parameters=1,
@@ -207,9 +209,9 @@ class Shop:
             source_digest="d" * 64,
             artifact=data,
             num_images={name: end - start for name, (start, end) in SPLITS.items()},
-            classes=SPEC.classes,
-            image_shape=SPEC.image_shape,
-            mean=SPEC.mean,
-            std=SPEC.std,
+            classes=self.spec.classes,
+            image_shape=self.spec.image_shape,
+            mean=self.spec.mean,
+            std=self.spec.std,
             augmentation="none",
         )

@@ -1,20 +1,18 @@
 """Two runs of one model in a real registry and store, of which the older may go."""
 
 import shutil
+from threading import Thread
 
 import pytest
 
-from mixmatch.config import Retention
 from mixmatch.errors import WorkError
-from tasks.leases import held
+from tasks.leases import found_leases, held
+from tasks.promotion import approval, approve, promoting, returning, rollback
 from tasks.retention import collect, collecting
-from tasks.tracking import open_run
-from tasks.tracking.holdings import holdings
 from tasks.versioning import version_files
-from tests.tasks.promotion import shop as shops
 from tests.tasks.promotion.shop import NAME, Shop
+from tests.tasks.retention.two_runs import NOW, state, two_runs
 
-NOW = Retention(keep_newest=0, keep_fronts=0, keep_runs=0, keep_days=0, grace_hours=0)
 KINDS = ["version", "model", "run", "dvc", "record", "object"]
 
 
@@ -24,16 +22,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("collecting")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        shop = Shop(folder / "workspace")
-        for seed, key in ((1, "a" * 64), (2, "b" * 64)):
-            patch.setattr(
-                shops,
-                "open_run",
-                lambda site, own=key, **given: open_run(site, **given | {"key": own}),
-            )
-            shop.register(seed=seed, pruned=0.5)
-        for run in holdings(shop.site).runs:
-            shop.client.set_terminated(run.run_id)
+        shop = two_runs(folder / "workspace")
     (folder / "file").write_bytes(b"x" * 1000)
     version_files(shop.site, "family-nobody", {"file": folder / "file"})
     shutil.copytree(folder / "workspace", folder / "copy", symlinks=True)
@@ -54,17 +43,6 @@ def content(root):
     # Beside SQLite's database lies what its readers share, which every reader touches.
     files = [x for x in root.rglob("*") if x.is_file() and not x.name.startswith("mlflow.db-")]
     return {x.relative_to(root): x.read_bytes() for x in files}
-
-
-def state(shop):
-    """Say what is there, by names: versions, runs, models, and what the store holds."""
-    now = holdings(shop.site)
-    return (
-        {x.version for x in now.versions},
-        {x.run_id for x in now.runs},
-        {x.model_id for x in now.models},
-        set(shop.store.names("")),
-    )
 
 
 def test_a_dry_run_changes_no_byte_and_names_what_then_goes(shop, made):
@@ -148,3 +126,58 @@ def test_a_version_that_is_named_meanwhile_stays(shop, monkeypatch):
     with pytest.raises(WorkError, match=f"Version 1 of {NAME} was to be removed"):
         collect(shop.site, NOW)
     assert state(shop) == before
+
+
+def while_it_works(shop, monkeypatch, module, step):
+    """Collect in the middle of a change of an alias; return what that was told."""
+    real, told = getattr(module, step), []
+
+    def interrupted(*given):
+        with pytest.raises(WorkError) as refusal:
+            collect(shop.site, NOW)
+        told.append(str(refusal.value))
+        return real(*given)
+
+    monkeypatch.setattr(module, step, interrupted)
+    return told
+
+
+def passes_only(shop, version):
+    """Return a policy that only this one of the two versions passes."""
+    for one in (1, 2):
+        shop.tag(one, "drop.mean", "0.0" if one == version else "0.5")
+    return {"largest_drop": {"drop": 0.0, "of": "mean"}}
+
+
+def test_nothing_goes_between_a_promotions_choice_and_its_alias(shop, monkeypatch):
+    told = while_it_works(shop, monkeypatch, promoting, "_evaluated")
+    assert shop.promote(**passes_only(shop, 1)).version == 1
+    assert "Nobody must work on" in told[0]
+    assert (shop.champion(), found_leases(shop.site.open_workspace())) == (1, ())
+    collect(shop.site, NOW)
+    assert 1 in state(shop)[0]
+
+
+def test_nothing_goes_while_a_person_answers_or_goes_back(shop, monkeypatch):
+    told = while_it_works(shop, monkeypatch, approval, "_check_file")
+    shop.promote(**passes_only(shop, 1))
+    shop.promote(**passes_only(shop, 2), needs_approval=True)
+    approve(shop.site, NAME, "champion", by="ada", why="a test")
+    again = while_it_works(shop, monkeypatch, returning, "_checked_digest")
+    rollback(shop.site, NAME, "champion", by="ada", why="a test")
+    assert ["Nobody must work on" in x for x in (*told, *again)] == [True, True]
+
+
+def test_a_promotion_that_begins_meanwhile_chooses_among_what_is_left(shop, monkeypatch):
+    policy, real, late = passes_only(shop, 1), collecting.make_plan, []
+
+    def slow(*given):
+        late.append(Thread(target=lambda: late.append(shop.promote(**policy))))
+        late[0].start()
+        late[0].join(1.0)
+        return real(*given)
+
+    monkeypatch.setattr(collecting, "make_plan", slow)
+    collect(shop.site, NOW)
+    late[0].join(60.0)
+    assert (late[1].outcome, shop.champion(), state(shop)[0]) == ("nothing", None, {2})
