@@ -8,6 +8,7 @@ from flows.announce import announce_failures, announce_front
 from flows.budget import compute_within_budget
 from flows.deployment import deploy
 from flows.inputs import Inputs
+from flows.lineage_events import flow_here, run_told
 from flows.local_workers import LocalWorkers
 from flows.members import ComputedMembers, compute
 from flows.run_trace import flow_trace
@@ -21,6 +22,7 @@ from mixmatch.records import FamilyRecord
 from tasks import publish
 from tasks.family import assemble
 from tasks.lineage import preparation_jobs, steps_of
+from tasks.lineage_events import Outcome
 from tasks.members import (
     Asked,
     Member,
@@ -35,13 +37,6 @@ from tasks.news import before, is_new_front
 from tasks.site import Site
 from tasks.summary import RunSummary
 from tasks.tracking.abandoned import beat_of
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What the flow leaves behind even when it ends as failed."""
-
-    summary: RunSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,11 @@ def run_family_flow(
         InputError: an input is wrong.
         FamilyError: no member could be computed.
     """
-    outcome = _Outcome()
+    outcome, parent = Outcome(), flow_here()
 
     def body(session: Session) -> None:
-        _compress(session, outcome)
+        with run_told(session, outcome, parent):
+            _compress(session, outcome)
 
     try:
         run_flow("compress", body, config, site, inputs=inputs, watch=watch, workers=workers)
@@ -88,7 +84,7 @@ def compute_family(
     return family, asked, compute(session, (*family, *asked), beside=beside)
 
 
-def _compress(session: Session, outcome: _Outcome) -> None:
+def _compress(session: Session, outcome: Outcome) -> None:
     """Compress a network.
 
     Raises:
@@ -96,6 +92,7 @@ def _compress(session: Session, outcome: _Outcome) -> None:
     """
     config, site = session.config, session.site
     prepared = prepare(config, site, session.watch, session.inputs, session.step)
+    outcome.data = prepared.data
     run_id = as_effect(publish.open_tracking)(
         config, prepared.data, prepared.base, _known(config, prepared), site
     )

@@ -1,6 +1,6 @@
 """Addresses of servers as messages may show them: without the credentials that they may hold."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 
 def shown(address: str) -> str:
@@ -10,3 +10,12 @@ def shown(address: str) -> str:
     if not at:
         return address
     return address.replace(f"{credentials}@{host}", f"***@{host}", 1)
+
+
+def bare(address: str) -> str:
+    """Return ``address`` without user name, password, query and fragment: only where it leads."""
+    parts = urlsplit(address)
+    if not parts.netloc and not parts.query and not parts.fragment:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -76,6 +76,11 @@ class Workspace:
         return self.root / "prefect"
 
     @property
+    def lineage_events(self) -> Path:
+        """Events for OpenLineage, one per line, unless the environment sends them elsewhere."""
+        return self.root / "openlineage.jsonl"
+
+    @property
     def dvc(self) -> Path:
         """The workspace's own DVC repository."""
         return self.root / "dvc"

@@ -39,6 +39,7 @@ HOME = {
     "onnxruntime": "tasks/onnx_files",
     "onnxscript": "tasks/onnx_files",
     "in_toto_attestation": "tasks/lineage",
+    "openlineage": "tasks/lineage_events",
     "model_signing": "tasks/signing.py",
 }
 

@@ -5,6 +5,6 @@ To add a data set: write its module here (``locate`` and ``read``), then one ent
 are loaded when a data set is looked for.
 """
 
-from tasks.data.locate import LocatedData, locate_data, read_data
+from tasks.data.locate import EMBEDDED, LocatedData, locate_data, read_data
 
-__all__ = ["LocatedData", "locate_data", "read_data"]
+__all__ = ["EMBEDDED", "LocatedData", "locate_data", "read_data"]

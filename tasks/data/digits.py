@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from mixmatch.errors import DataError
-from tasks.data.locate import LocatedData
+from tasks.data.locate import EMBEDDED, LocatedData
 from tasks.data.raw import RawData
 from tasks.workspace import Workspace
 
@@ -20,7 +20,7 @@ _HIGHEST_PIXEL = 16  # each counts the set pixels of a 4x4 block (UCI, optdigits
 def locate(root: Path | None, workspace: Workspace) -> LocatedData:
     """Say that the data set is embedded; nothing is read."""
     del root, workspace  # every source has this signature
-    return LocatedData(label="embedded", source_digest=_DIGEST, path=None)
+    return LocatedData(label=EMBEDDED, source_digest=_DIGEST, path=None)
 
 
 def read(path: Path | None) -> RawData:

@@ -13,6 +13,9 @@ from tasks.workspace import Workspace
 if TYPE_CHECKING:
     from tasks.data.raw import RawData
 
+EMBEDDED = "embedded"  # the label of what comes with a package
+_VALIDATION = " (validation: "
+
 
 class LocatedData(Record):
     """A data set that was found, before it is decoded.
@@ -29,6 +32,11 @@ class LocatedData(Record):
     source_digest: str
     path: str | None
     validation_path: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The label without ``validation_root``."""
+        return self.label.partition(_VALIDATION)[0]
 
 
 def locate_data(settings: DataSettings, workspace: Workspace) -> LocatedData:
@@ -55,7 +63,7 @@ def locate_data(settings: DataSettings, workspace: Workspace) -> LocatedData:
         refuse_overlap(Path(found.path), _beside(settings, Path(found.path), validation))
     own = fingerprint(validation, "data.validation_root")
     return LocatedData(
-        label=f"{found.label} (validation: {_shown(settings.validation_root, validation)})",
+        label=f"{found.label}{_VALIDATION}{_shown(settings.validation_root, validation)})",
         source_digest=_joint_digest(found.source_digest, own),
         path=found.path,
         validation_path=str(validation),

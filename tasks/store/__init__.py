@@ -7,7 +7,7 @@ kind: a subclass of ``Store``, and its line in ``open_store``.
 
 from tasks.store.folder import FolderStore
 from tasks.store.opening import check_bucket, open_store
-from tasks.store.store import Entry, Envelope, Store
+from tasks.store.store import Entry, Envelope, Store, object_name
 from tasks.store.trial import try_store
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "FolderStore",
     "Store",
     "check_bucket",
+    "object_name",
     "open_store",
     "try_store",
 ]

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from mixmatch.errors import WorkspaceError
 from mixmatch.records import Record
+from tasks.line_file import LineFile
 from tasks.study.files import write_once
-from tasks.study.line_file import LineFile
 
 SCHEMA = 1  # of all files of a results folder; raise it when a field changes its meaning
 

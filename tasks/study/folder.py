@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from mixmatch.config import RunConfig
 from mixmatch.errors import ConfigError, WorkspaceError
 from mixmatch.records import PlanRecord, RivalsRecord
+from tasks.line_file import LineFile
 from tasks.study.documents import keep_document, parse_line, read_document, read_lines
 from tasks.study.expected import expected_family, expected_rivals
 from tasks.study.facts import Session, StudyFacts, StudyPlan, now
 from tasks.study.files import write_once
 from tasks.study.int8 import Int8Row, Quantize, wanted_int8
-from tasks.study.line_file import LineFile
 from tasks.study.machine import Machine
 from tasks.study.row import BASE, StudyRow
 from tasks.study.settings import first_difference, result_digest, result_settings

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+_REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
 
 # MLflow reads DO_NOT_TRACK only as the word "true", so its own switch is set as well.
 _ALWAYS = {
@@ -41,6 +42,11 @@ _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 def tracking_uri(site: Site) -> str:
     """Return MLFLOW_TRACKING_URI where it is set, else that of the workspace's SQLite file."""
     return os.environ.get(URI_VARIABLE) or f"{_SQLITE}{site.open_workspace().mlflow_database}"
+
+
+def registry_uri(site: Site) -> str:
+    """Return MLFLOW_REGISTRY_URI where it is set, else the tracking URI."""
+    return os.environ.get(_REGISTRY_VARIABLE) or tracking_uri(site)
 
 
 def prepare_tracking(site: Site) -> str:
@@ -123,7 +129,7 @@ def _client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds
 
-    registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri  # else a process-wide one would win
+    registry = os.environ.get(_REGISTRY_VARIABLE) or uri  # else a process-wide one would win
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=registry)
         if _is_server(uri):

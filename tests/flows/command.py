@@ -126,6 +126,14 @@ def _prefect_ids(workspace):
     }
 
 
+def ids_of_flow_runs(workspace, name):
+    """Return Prefect's ids of the flow runs called ``name``."""
+    database = workspace / "prefect" / "prefect.db"
+    return {
+        key for key, found in _query(database, "select id, name from flow_run") if found == name
+    }
+
+
 def _new_rows(workspace, table, before):
     """Return name and type of state of the rows that were not there before, by name."""
     database = workspace / "prefect" / "prefect.db"

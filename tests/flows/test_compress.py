@@ -20,7 +20,7 @@ from tasks.site import Site
 from tasks.tracking import connect
 from tasks.versioning import restore_files
 from tasks.workspace import Workspace
-from tests.flows.command import Command, run_command
+from tests.flows.command import Command, ids_of_flow_runs, run_command
 
 pytestmark = pytest.mark.service
 
@@ -327,6 +327,56 @@ def restored(client, parent, site, tmp_path, name):
     restore_files(site, pointer, tmp_path / "restored" / name)
     files = (x for x in (tmp_path / "restored" / name).iterdir() if x.is_file())
     return {x.name: file_digest(x) for x in files}
+
+
+def test_openlineage_hears_of_the_run_with_the_digests_of_the_registry(first, workspace, client):
+    begin, end, *_ = events_in(workspace)
+    assert (begin["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    assert begin["run"]["runId"] == end["run"]["runId"]
+    assert begin["run"]["runId"] in ids_of_flow_runs(workspace, "compress-tiny")
+    assert (end["job"]["namespace"], end["job"]["name"]) == ("mixmatch", "tiny")
+    versions = client.search_model_versions("name = 'tiny'")
+    tags = versions[0].tags
+    (data,), (base, *others) = end["inputs"], end["outputs"]
+    assert (data["namespace"], data["name"]) == ("mixmatch", "data/digits")
+    assert version_of(data) == version_of(begin["inputs"][0]) == tags["data.source_digest"]
+    assert own_tags(data) == {"data.digest": tags["data.digest"]}
+    assert data["inputFacets"]["inputStatistics"]["rowCount"] == 1797
+    assert version_of(base) == tags["base.digest"]
+    assert file_digest(Path(base["name"])) == tags["base.digest"]
+    assert {x["name"]: version_of(x) for x in others} == {
+        f"models:/tiny/{x.version}": x.tags["digest"] for x in versions
+    }
+    assert own_tags(end["run"]) == {
+        "settings.digest": client.get_run(first.summary["run_id"]).data.tags["settings.digest"],
+        "mlflow.run_id": first.summary["run_id"],
+    }
+
+
+def test_openlineage_hears_of_each_run_of_the_flow_and_of_no_answer_from_the_store(
+    repeated, stored, broken, workspace
+):
+    assert "OpenLineage" not in repeated.stderr + stored.stderr + broken.stderr
+    events = events_in(workspace)
+    assert [x["eventType"] for x in events[:6]] == ["START", "COMPLETE"] * 2 + ["START", "FAIL"]
+    assert len({x["run"]["runId"] for x in events[:6]}) == 3
+    assert events[3]["outputs"] == events[1]["outputs"]
+    reason = events[5]["run"]["facets"]["errorMessage"]["message"]
+    assert reason.startswith("9 results failed: ")
+    front = {row["digest"] for row in broken.summary["results"] if on_a_front(row)}
+    assert {version_of(x) for x in events[5]["outputs"][1:]} == front
+
+
+def events_in(workspace):
+    return [json.loads(x) for x in (workspace / "openlineage.jsonl").read_text().splitlines()]
+
+
+def version_of(dataset):
+    return dataset["facets"]["version"]["datasetVersion"]
+
+
+def own_tags(of):
+    return {x["key"]: x["value"] for x in of["facets"]["tags"]["tags"]}
 
 
 def test_the_same_command_again_finds_everything(first, repeated):

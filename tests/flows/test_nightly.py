@@ -69,6 +69,15 @@ def test_the_night_compresses_audits_and_promotes(night):
     )
 
 
+def test_openlineage_hears_of_the_night_as_the_parent(night):
+    lines = Path(night[2].workspace, "openlineage.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [x["eventType"] for x in events] == ["START", "COMPLETE"]
+    parents = [x["run"]["facets"]["parent"] for x in events]
+    assert [x["job"]["name"] for x in parents] == ["nightly", "nightly"]
+    assert parents[0]["run"]["runId"] != events[0]["run"]["runId"]
+
+
 def call(night, *arguments):
     """Run the real command; return its exit code and both streams."""
     site = night[2]

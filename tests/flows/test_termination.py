@@ -1,5 +1,7 @@
 """A run that is asked to end, as a service manager asks it."""
 
+import json
+
 import psutil
 import pytest
 
@@ -26,5 +28,7 @@ def test_a_terminated_run_ends_its_servers_and_workers(tmp_path):
     command.process.terminate()
     stdout, _ = command.process.communicate(timeout=120)
     assert (command.process.returncode, stdout) == (128 + 15, "")
+    lines = (tmp_path / "workspace" / "openlineage.jsonl").read_text().splitlines()
+    assert [json.loads(x)["eventType"] for x in lines] == ["START", "ABORT"]
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.addresses import shown
+from tasks.addresses import bare, shown
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,16 @@ from tasks.addresses import shown
 )
 def test_credentials_are_never_shown(address, expected):
     assert shown(address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://user:pass@host:5000/api?token=secret#top", "https://host:5000/api"),
+        ("postgresql://db/mlflow?password=secret", "postgresql://db/mlflow"),
+        ("sqlite:////home/me/mlflow.db", "sqlite:////home/me/mlflow.db"),
+        ("/home/me/photos", "/home/me/photos"),
+    ],
+)
+def test_a_bare_address_only_leads_there(address, expected):
+    assert bare(address) == expected

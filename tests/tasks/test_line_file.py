@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mixmatch.errors import WorkspaceError
-from tasks.study.line_file import LineFile
+from tasks.line_file import LineFile
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,7 +72,7 @@ def test_a_folder_in_its_place_is_said_in_one_sentence(tmp_path):
 
 APPENDER = """
 import json, pathlib, sys
-from tasks.study.line_file import LineFile
+from tasks.line_file import LineFile
 lines = LineFile(pathlib.Path(sys.argv[1]))
 for number in range(100):
     lines.append(json.dumps({"who": sys.argv[2], "number": number, "filling": "x" * 3000}))
