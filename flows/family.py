@@ -33,7 +33,7 @@ from tasks.members import (
     rivals,
     untrained,
 )
-from tasks.news import before, is_new_front
+from tasks.news import Before, before, is_new_front
 from tasks.site import Site
 from tasks.summary import RunSummary
 from tasks.tracking.abandoned import beat_of
@@ -105,11 +105,8 @@ def _compress(session: Session, outcome: Outcome) -> None:
         if not family.results:
             raise FamilyError(f"All {len(family.failed)} results failed: {_reasons(family)}.")
         with session.timed("publish"):
-            summary, versions = _publish(session, prepared, run_id, product)
-        told = announce_failures(config, run_id, family.failed)
-        if is_new_front(state, versions):
-            told += announce_front(config, run_id, family, versions)
-        outcome.summary = summary.model_copy(update={"warnings": product.warnings + told})
+            summary = _publish(session, prepared, run_id, product, state)
+        outcome.summary = summary
     except BaseException:
         publish.fail_tracking(run_id, site)
         raise
@@ -157,13 +154,9 @@ def _accuracies(lines: Sequence[Member], done: ComputedMembers) -> dict[str, flo
 
 
 def _publish(
-    session: Session, prepared: Prepared, run_id: str, product: _Product
-) -> tuple[RunSummary, dict[str, int]]:
-    """Track, register, version, report; each finds out by itself what is there already.
-
-    Returns:
-        The summary, and the registered versions by result key.
-    """
+    session: Session, prepared: Prepared, run_id: str, product: _Product, state: Before
+) -> RunSummary:
+    """Track, register, version, report, tell; each finds out by itself what is there already."""
     config, site, family = session.config, session.site, product.family
     session.watch.on_stage("version", "data set and family under DVC")
     jobs = preparation_jobs(config, prepared, session.inputs.checkpoint, site.open_store())
@@ -183,6 +176,9 @@ def _publish(
     report = as_effect(publish.write_run_report)(
         family, prepared.plan, run_id, site, versions=versions, references=product.references
     )
+    told = announce_failures(config, run_id, family.failed)
+    if is_new_front(state, versions):
+        told += announce_front(config, run_id, family, versions)
     as_effect(publish.close_tracking)(family, run_id, report, versioned, site)
     summary = RunSummary.of(
         family,
@@ -193,7 +189,7 @@ def _publish(
         cache={"hits": session.hits, "misses": session.misses},
         seconds=session.seconds,
     )
-    return summary, versions
+    return summary.model_copy(update={"warnings": product.warnings + told})
 
 
 def _reasons(family: FamilyRecord) -> str:

@@ -22,7 +22,7 @@ from tasks.tracking.registry import (
 )
 from tasks.tracking.results import open_children, record_result, record_rival
 from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
-from tasks.tracking.status import is_finished, newest_version
+from tasks.tracking.status import is_finished, newest_version, remembered
 
 __all__ = [
     "MOST_ACCURATE",
@@ -49,6 +49,7 @@ __all__ = [
     "record_result",
     "record_rival",
     "register_front",
+    "remembered",
     "show_model",
     "standing_versions",
     "version_facts",

@@ -1,7 +1,7 @@
 """What MLflow holds already: is a run there and whole, and how far has a model come?"""
 
 from tasks.site import Site
-from tasks.tracking.connection import connect_if_there
+from tasks.tracking.connection import connect, connect_if_there
 from tasks.tracking.repeatable import FINISHED
 
 
@@ -19,6 +19,15 @@ def is_finished(site: Site, run_id: str) -> bool:
             raise
         return False
     return bool(run.info.status == FINISHED and run.info.lifecycle_stage == "active")
+
+
+def remembered(site: Site, run_id: str, tag: str, value: str) -> str:
+    """Return what ``tag`` of a run says; where it says nothing yet, it is set to ``value``."""
+    client = connect(site)
+    known: str | None = client.get_run(run_id).data.tags.get(tag)
+    if known is None:
+        client.set_tag(run_id, tag, value)
+    return value if known is None else known
 
 
 def newest_version(site: Site, registered_name: str) -> int:

@@ -11,7 +11,6 @@ from tasks.news import Before, is_new_front
         (Before(was_finished=False, newest_version=0), {"a": 1, "b": 2}, True),
         (Before(was_finished=False, newest_version=2), {"a": 1, "b": 3}, True),
         (Before(was_finished=True, newest_version=3), {"a": 1, "b": 3}, False),
-        # The run was killed after it had registered: nobody was told yet, but nothing is new.
         (Before(was_finished=False, newest_version=3), {"a": 1, "b": 3}, False),
         (Before(was_finished=False, newest_version=0), {}, True),
         (Before(was_finished=True, newest_version=0), {}, False),
