@@ -47,17 +47,32 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
 
-def imported_packages(path):
+def imported_modules(path):
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
-    return {name.split(".")[0] for name in names}
+    return names
+
+
+def imported_packages(path):
+    return {name.split(".")[0] for name in imported_modules(path)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_file_imports_only_from_below(path):
     package = path.relative_to(ROOT).parts[0]
     assert not imported_packages(path) & FORBIDDEN[package]
+
+
+def is_of_command_line(module):
+    return module == "flows.cli" or module.startswith("flows.cli.")
+
+
+def test_flows_know_nothing_of_the_command_line():
+    flows = [path for path in FILES if path.is_relative_to(ROOT / "flows")]
+    beneath = [path for path in flows if not path.is_relative_to(ROOT / "flows" / "cli")]
+    assert len(beneath) > 10
+    assert [x for x in beneath if any(map(is_of_command_line, imported_modules(x)))] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
