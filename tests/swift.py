@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 BUCKET = "bucket"
+PLANTED = "planted-of-s3-7f1c"  # the secret of the key test:planted
 
 _PROGRAMS = Path(sys.executable).parent
 _LIMIT_S = 60.0
@@ -43,7 +44,11 @@ _FILTERS = (
 _OPTIONS = {
     "cache": ("use = egg:swift#memcache",),
     "s3api": ("use = egg:swift#s3api", "location = us-east-1", "allow_no_owner = true"),
-    "tempauth": ("use = egg:swift#tempauth", "user_test_tester = testing .admin"),
+    "tempauth": (
+        "use = egg:swift#tempauth",
+        "user_test_tester = testing .admin",
+        f"user_test_planted = {PLANTED} .admin",  # a secret that nothing else spells
+    ),
     "versioned_writes": ("use = egg:swift#versioned_writes", "allow_object_versioning = true"),
 }
 # Where each daemon is: one place of one copy. In a process of its own, because Swift's modules

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,26 @@ def test_a_name_with_path_or_shell_characters_is_refused(place, name):
     with pytest.raises(ConfigError, match="name must") as raised:
         parse_run_config({**MINIMAL, **change}, "r.yaml")
     assert "\n" not in str(raised.value)
+
+
+PLACES = {
+    "data.root": {"data": {"name": "image_folder", "root": "https://me:hunter2@host/a?b=hunter2"}},
+    "data.validation_root": {"data": {"name": "digits", "validation_root": "ftp://me:hunter2@h/"}},
+    "model.checkpoint": {
+        "model": {"architecture": "resnet18", "checkpoint": "https://host/x.pt?sig=hunter2"}
+    },
+    "engine.address": {"engine": {"kind": "dask", "address": "tcp://me:hunter2@host:8786"}},
+    "notify (entry 1)": {"notify": ["https://hooks.example.org/x?token=hunter2"]},
+    "store": {"store": "gs://me:hunter2@bucket/x"},
+    "seed": {"seed": "https://me:hunter2@host"},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_address_with_a_secret_is_refused_without_showing_it(place):
+    with pytest.raises(ConfigError, match=re.escape(f"r.yaml: {place} must")) as raised:
+        parse_run_config({**MINIMAL, **PLACES[place]}, "r.yaml")
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("store", ["s3://KEYID:hunter2@bucket/x", "s3://bucket/x?secret=hunter2"])

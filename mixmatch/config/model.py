@@ -8,9 +8,11 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from mixmatch.config.fields import Settings
 from mixmatch.digests import canonical_json
 from mixmatch.roles import LayerRole
-from mixmatch.s3_address import S3Address, is_s3
+from mixmatch.s3_address import checked_place
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+_CHECKPOINTS = "a .safetensors, .pt or .pth file, models:/NAME@alias, timm"
 
 
 class TrainSettings(Settings):
@@ -52,9 +54,7 @@ class ModelSettings(Settings):
     @field_validator("checkpoint")
     @classmethod
     def _address_is_whole(cls, checkpoint: str | None) -> str | None:
-        if checkpoint is not None and is_s3(checkpoint):
-            return str(S3Address.parse(checkpoint))
-        return checkpoint
+        return None if checkpoint is None else checked_place(checkpoint, _CHECKPOINTS)
 
     @field_validator("arguments", mode="before")
     @classmethod

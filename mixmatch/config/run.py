@@ -150,7 +150,8 @@ def parse_run_config(values: Mapping[str, object], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {sentence(error, RunConfig)}") from error
+        # Without its cause, which shows what was refused: a traceback may land in a server's log.
+        raise ConfigError(f"{source}: {sentence(error, RunConfig)}") from None
 
 
 def _checked_name(name: str | None) -> str | None:

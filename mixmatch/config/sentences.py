@@ -1,5 +1,6 @@
 """What a validation error says: one sentence with the setting, its value and what is allowed."""
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
@@ -31,16 +32,22 @@ _RULES = {
     "too_long": "have at most {max_length} entries",
 }
 _KEY = "[key]"  # pydantic's mark for an error in a key rather than in its value
+_USER_INFO = re.compile(r"(://)[^/\s]*@")
+_QUERY_VALUE = re.compile(r"(://[^\s?]*\?)[^\s'\"]*")
 _MAX_SHOWN = 80  # characters of a refused value
 
 
 def sentence(error: ValidationError, root: type[BaseModel]) -> str:
-    """Say the first problem of a validation.
+    """Say the first problem of a validation; of addresses neither credentials nor query.
 
     Args:
         error: what pydantic raised.
         root: the model that was validated, for the names of its settings.
     """
+    return _QUERY_VALUE.sub(r"\1***", _USER_INFO.sub(r"\1***@", _first(error, root)))
+
+
+def _first(error: ValidationError, root: type[BaseModel]) -> str:
     first = error.errors()[0]
     setting = _setting(first["loc"])
     match first["type"]:

@@ -122,9 +122,8 @@ def _data_facets(data: DataRecord | None) -> Facets:
 def _read_facets(data: DataRecord | None) -> Facets:
     if data is None:
         return {}
-    num_images = sum(n for split, n in data.num_images.items() if split != "calibration")
     read = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
-        rowCount=num_images, producer=PRODUCER
+        rowCount=sum(data.num_images.values()), producer=PRODUCER
     )
     return {"inputStatistics": read}
 

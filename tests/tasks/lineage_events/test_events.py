@@ -208,7 +208,7 @@ def test_an_end_names_what_was_read_the_base_and_only_what_is_registered():
                 "tags": tags("Dataset", {"data.digest": "d2"}),
             },
             "inputFacets": {
-                "inputStatistics": facet(f"1-0-0/{read}.json#/$defs/{read}", rowCount=100)
+                "inputStatistics": facet(f"1-0-0/{read}.json#/$defs/{read}", rowCount=105)
             },
         }
     ]
