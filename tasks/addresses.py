@@ -1,11 +1,16 @@
 """Addresses of servers as messages may show them: without the credentials that they may hold."""
 
+import re
 from urllib.parse import urlsplit, urlunsplit
+
+_USER_INFO = re.compile(r"(://)[^/\s]*@")
 
 
 def shown(address: str) -> str:
-    """Return ``address`` with user name and password replaced by ``***``."""
+    """Return ``address`` with user name, password and query replaced by ``***``."""
     parts = urlsplit(address)
+    if parts.query:  # PostgreSQL takes a password there too
+        address = address.replace(f"?{parts.query}", "?***", 1)
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:
         return address
@@ -19,3 +24,8 @@ def bare(address: str) -> str:
         return address
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def masked(text: str) -> str:
+    """Return an SDK's message with user name and password of every address replaced by ``***``."""
+    return _USER_INFO.sub(r"\1***@", text)

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from mixmatch.errors import InputError, MixMatchError, WorkspaceError
+from tasks.addresses import masked
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ReportingCommand(TyperCommand):
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
             log = _write_log(error, ctx.params.get("workspace"))
-            what = " ".join(f"{type(error).__name__}: {error}".split())
+            what = masked(" ".join(f"{type(error).__name__}: {error}".split()))
             _say(f"An unexpected error ended the command ({what[:200]}); its traceback is in {log}")
             raise typer.Exit(FAILED) from error
 
@@ -53,7 +54,7 @@ def _write_log(error: Exception, workspace: Path | None) -> Path:
     """Write the traceback into the workspace, or where that cannot be, into the system's folder."""
     now = datetime.datetime.now(datetime.UTC)
     name = f"error-{now:%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    text = "".join(traceback.format_exception(error))
+    text = masked("".join(traceback.format_exception(error)))
     try:
         folder = Workspace.open(workspace).logs
         folder.mkdir(exist_ok=True)

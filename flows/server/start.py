@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from http.client import HTTPException
 
 from flows.server.client import chosen_by_user, login, reload_settings, send_all
 from flows.server.environment import (
@@ -106,12 +107,17 @@ def _answering(url: str) -> str:
     """Return ``url`` if a server answers there and lets us in.
 
     Raises:
-        ServiceError: none answers, or it refuses the credentials.
+        ServiceError: none answers, it refuses the credentials, or they stand in the address.
     """
+    if (without := shown(url)) != url:
+        raise ServiceError(
+            f"{URL_VARIABLE} must hold no credentials, which {LOGIN_VARIABLE} takes, got "
+            f"{without!r}."
+        )
     try:
         _status(f"{url}/health", {})  # is told to anybody
         status = _status(f"{url}/admin/version", login())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise ServiceError(
             f"{URL_VARIABLE} must be the address of a Prefect server that answers, got "
             f"{shown(url)!r} ({error}); unset it to use a local server."

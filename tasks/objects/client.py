@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mixmatch.errors import StorageError
+from tasks.addresses import masked
 
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _CONNECT_S, _READ_S = 10, 60
@@ -64,4 +65,7 @@ def _made(s3: dict[str, object] | None = None, **options: str) -> Any:  # noqa: 
         # A session of its own: boto3's default one is not safe for threads.
         return boto3.session.Session().client("s3", config=config)
     except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no address
-        raise StorageError(f"The SDK's configuration of S3 must be usable: {error}.") from error
+        # Without its cause, which shows the endpoint as it was set.
+        raise StorageError(
+            f"The SDK's configuration of S3 must be usable: {masked(str(error))}."
+        ) from None

@@ -9,6 +9,7 @@ from botocore import exceptions as sdk
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mixmatch.errors import ServiceError, StorageError
+from tasks.addresses import masked
 
 T = TypeVar("T")
 
@@ -107,4 +108,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ClientError):
         detail = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
         return f"{code_of(error)}: {detail}" if detail else code_of(error)
-    return str(error).rstrip(".")
+    return masked(str(error)).rstrip(".")

@@ -69,7 +69,7 @@ def connect(site: Site) -> "MlflowClient":
 
     Raises:
         WorkspaceError: the database has the schema of another MLflow version.
-        ServiceError: the server refuses the credentials.
+        ServiceError: the server refuses the credentials, or they stand in its address.
     """
     return _client(prepare_tracking(site))
 
@@ -125,6 +125,11 @@ def silence() -> None:
 
 
 def _client(uri: str) -> "MlflowClient":
+    if _is_server(uri) and (without := shown(uri)) != uri:
+        raise ServiceError(
+            f"{URI_VARIABLE} must hold no credentials, which MLFLOW_TRACKING_USERNAME and "
+            f"MLFLOW_TRACKING_PASSWORD take, got {without!r}."
+        )
     silence()
     from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes seconds

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.addresses import bare, shown
+from tasks.addresses import bare, masked, shown
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,8 @@ from tasks.addresses import bare, shown
         ("postgresql://user:p%40ss@db:5432/mlflow", "postgresql://***@db:5432/mlflow"),
         ("https://token@mlflow.example.org/a@b", "https://***@mlflow.example.org/a@b"),
         ("https://user:pa@ss@host/", "https://***@host/"),
+        ("postgresql://me@/mlflow?host=db&password=x", "postgresql://***@/mlflow?***"),
+        ("https://host/api?token=x", "https://host/api?***"),
     ],
 )
 def test_credentials_are_never_shown(address, expected):
@@ -28,3 +30,8 @@ def test_credentials_are_never_shown(address, expected):
 )
 def test_a_bare_address_only_leads_there(address, expected):
     assert bare(address) == expected
+
+
+def test_a_message_of_an_sdk_is_shown_without_credentials():
+    text = 'Could not connect to "http://me:p@ss@host:9/x" nor to "https://host/a@b".'
+    assert masked(text) == 'Could not connect to "http://***@host:9/x" nor to "https://host/a@b".'

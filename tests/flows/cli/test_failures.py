@@ -50,6 +50,14 @@ def test_an_unforeseen_failure_leaves_its_traceback_in_the_workspace(failing, tm
     assert re.search(r"Traceback .*ZeroDivisionError: division", log.read_text(), re.DOTALL)
 
 
+def test_an_unforeseen_failure_shows_no_credentials(failing, tmp_path):
+    result = failing(ValueError("No answer of http://me:hunter2@host/x."))
+    (log,) = (tmp_path / "ws" / "logs").iterdir()
+    assert "No answer of http://***@host/x." in result.stderr
+    assert "No answer of http://***@host/x." in log.read_text()
+    assert "hunter2" not in result.stderr + log.read_text()
+
+
 def test_without_a_workspace_the_traceback_goes_to_the_temporary_folder(
     failing, tmp_path, monkeypatch
 ):

@@ -84,6 +84,20 @@ def test_a_users_server_that_does_not_answer_is_named(workspace, monkeypatch):
         pass
 
 
+def test_an_address_with_credentials_is_refused_and_not_shown(workspace, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:hunter2@host/api")
+    message = r"^PREFECT_API_URL must hold no credentials, which .* got 'http://\*\*\*@host/api'\.$"
+    with pytest.raises(ServiceError, match=message), local_server(workspace):
+        pass
+
+
+def test_an_address_that_is_none_is_one_sentence(workspace, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://host:many/api")
+    message = r"^PREFECT_API_URL must be the address of .* got 'http://host:many/api'"
+    with pytest.raises(ServiceError, match=message), local_server(workspace):
+        pass
+
+
 @pytest.mark.parametrize("given", [None, "admin:wrong"])
 def test_a_users_server_that_refuses_the_credentials_is_one_sentence(
     workspace, user_server, given, monkeypatch

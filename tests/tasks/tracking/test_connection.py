@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from mixmatch.errors import WorkspaceError
+from mixmatch.errors import ServiceError, WorkspaceError
 from tasks.tracking.connection import (
     connect,
     connect_if_there,
@@ -28,6 +28,14 @@ def test_a_tracking_server_named_in_the_environment_wins(empty_site, monkeypatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
     assert prepare_tracking(empty_site) == "http://tracking.example:5000"
     assert not empty_site.open_workspace().mlflow_database.exists()
+
+
+def test_a_servers_address_with_credentials_is_refused_and_not_shown(empty_site, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hunter2@tracking.example")
+    message = r"^MLFLOW_TRACKING_URI must hold no credentials, .* got 'https://\*\*\*@tracking"
+    with pytest.raises(ServiceError, match=message) as raised:
+        connect(empty_site)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_the_migrated_database_keeps_nothing_outside_the_workspace(migrated_database):
