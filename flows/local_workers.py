@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from tasks.site import Site
@@ -20,7 +21,7 @@ class LocalWorkers:
     """
 
     def __init__(self, scratch: Path) -> None:
-        """Start nothing yet; temporary files of Dask go to ``scratch``."""
+        """Start nothing yet; temporary files of Dask go below ``scratch``."""
         self._scratch = scratch
         self._shape = (0, 0)
         self._address: Future[str] | None = None
@@ -60,7 +61,10 @@ class LocalWorkers:
     def _open(self, workers: int, threads: int) -> str:
         from flows.cluster import local_cluster  # noqa: PLC0415  Dask takes a second to load
 
-        opened = local_cluster(workers, threads, self._scratch)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        own = TemporaryDirectory(dir=self._scratch, prefix="workers-", ignore_cleanup_errors=True)
+        folder = Path(self._cluster.enter_context(own))  # Dask would leave its locks behind
+        opened = local_cluster(workers, threads, folder)
         return str(self._cluster.enter_context(opened).scheduler_address)
 
 

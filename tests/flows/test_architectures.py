@@ -5,6 +5,7 @@ import pytest
 
 from flows.family import run_family_flow
 from flows.inputs import locate_inputs
+from flows.local_workers import local_workers
 from flows.watch import NullWatch
 from mixmatch.config import parse_run_config
 from mixmatch.layers import prunable_layers
@@ -52,7 +53,8 @@ def test_a_whole_compression_registers_exactly_the_zeros_that_it_claims(server_s
         architecture,
     )
     inputs = locate_inputs(config, server_site)
-    summary = run_family_flow(config, server_site, inputs, NullWatch())
+    with local_workers(server_site) as workers:
+        summary = run_family_flow(config, server_site, inputs, NullWatch(), workers)
     assert summary.base.num_parameters == ARCHITECTURES[architecture]
     (row,) = summary.results
     client = connect(server_site)

@@ -56,6 +56,7 @@ def test_none_is_left_after_the_block_even_if_nobody_waited_for_them(server_site
     with local_workers(server_site) as workers:
         workers.begin(1, 1)
     assert set(psutil.Process().children(recursive=True)) <= before
+    assert list((server_site.open_workspace().root / "scratch").iterdir()) == []
 
 
 def test_who_needs_none_starts_none(tmp_path):
