@@ -92,8 +92,12 @@ def _unfinished(mlflow: Path, prefect: Path) -> list[str]:
 
 def _leftovers(workspace: Path) -> list[str]:
     folders = (
-        *("runs/progress", "store/scratch", "training", "leases", "prefect/holders"),
-        *("scratch", "scratch/dask-scratch-space"),
+        "runs/progress",
+        "store/scratch",
+        "training",
+        "leases",
+        "prefect/holders",
+        "scratch",
     )
     found = [
         str(x.relative_to(workspace)) for name in folders for x in (workspace / name).glob("*")
