@@ -113,8 +113,6 @@ def _begin(config: RunConfig, workers: LocalWorkers) -> None:
 
 def _stored(config: RunConfig, site: Site, inputs: Inputs, watch: Watch) -> "RunSummary | None":
     watch.on_stage("store", "what is there already")
-    if not site.open_store().holds_any("member"):
-        return None
     from flows.stored import answer_from_store  # noqa: PLC0415  torch takes seconds to load
 
     return answer_from_store(config, site, inputs)

@@ -189,10 +189,6 @@ class Store(ABC):
             return None
         return record if all(self._holds(x) for x in record.artifacts()) else None
 
-    def holds_any(self, step: str) -> bool:
-        """Say whether any job of ``step`` is done, without reading its record."""
-        return next(iter(self.entries(f"records/{step}/")), None) is not None
-
     def inputs(self, step: str, key: str) -> dict[str, object] | None:
         """Return what the record of a finished step was computed from; None if there is none."""
         content = self.read(_record_name(step, key))

@@ -155,12 +155,3 @@ def test_what_is_kept_stays_inside_the_store(store, tmp_path, name):
     ):
         with pytest.raises(ValueError, match="A name in the store must be parts of letters"):
             ask()
-
-
-def test_whether_any_job_of_a_step_is_done_is_known_without_its_record(store):
-    assert not store.holds_any("sensitivity")
-    record = SensitivityRecord(artifact=put(store, b"abc"), num_images=3, seconds=0.5)
-    store.commit("sensitivity", "k1", {}, record)
-    assert store.holds_any("sensitivity")
-    assert not store.holds_any("sens")
-    assert not store.holds_any("member")
