@@ -1,7 +1,6 @@
 """A compression run as its caller sees it: services up, the flow, services down."""
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flows.announce import failures_emitted, failures_told
@@ -15,9 +14,6 @@ from tasks.site import Site
 
 if TYPE_CHECKING:
     from tasks.summary import RunSummary
-
-
-_Begin = Callable[[RunConfig, LocalWorkers], None]
 
 
 def compress(
@@ -48,8 +44,8 @@ def compress(
         if not through_flow and (stored := _stored(config, site, inputs, watch)):
             return _timed(stored, started)
         # What a finished run has left to do needs no workers.
-        begin = None if through_flow else _begin
-        return _timed(_compress(config, site, inputs, watch, begin), started)
+        computes = not through_flow
+        return _timed(_compress(config, site, inputs, watch, computes=computes), started)
 
 
 def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunSummary | str":
@@ -69,7 +65,7 @@ def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunS
         job = run_job(config, inputs.data, inputs.checkpoint)
         if earlier := finished_run(job, site):
             return earlier
-        summary = _timed(_compress(config, site, inputs, watch, _begin), started)
+        summary = _timed(_compress(config, site, inputs, watch, computes=True), started)
     if not summary.failed:
         note_finished(job, summary.run_id, site)
     return summary
@@ -81,15 +77,18 @@ def _located(config: RunConfig, site: Site, watch: Watch) -> Inputs:
 
 
 def _compress(
-    config: RunConfig, site: Site, inputs: Inputs, watch: Watch, begin: _Begin | None
+    config: RunConfig, site: Site, inputs: Inputs, watch: Watch, *, computes: bool
 ) -> "RunSummary":
     check_inputs(config, inputs, site)
     check_engine(config.engine)
+
+    def begin() -> None:
+        if computes:
+            _begin(config, workers)
+
     with (
         local_workers(site) as workers,
-        services(
-            site, watch, load="flows.family", meanwhile=begin and (lambda: begin(config, workers))
-        ),
+        services(site, watch, load="flows.family", meanwhile=begin),
         failures_emitted(config),
     ):
         from flows.family import run_family_flow  # noqa: PLC0415  Prefect and torch

@@ -18,8 +18,8 @@ from distributed import Client, Security
 from flows.job_runner import JobRunner
 from flows.server.environment import URL_VARIABLE
 from flows.worker_facts import WorkerFacts, own_versions, worker_facts
+from mixmatch.addresses import shown
 from mixmatch.errors import ServiceError
-from tasks.addresses import shown
 from tasks.site import Site
 
 GPU = "GPU"  # the Dask resource that a worker declares for its accelerator

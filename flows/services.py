@@ -14,7 +14,7 @@ from tasks.tracking.passing import patiently
 
 @contextmanager
 def services(
-    site: Site, watch: Watch, *, load: str, meanwhile: Callable[[], None] | None = None
+    site: Site, watch: Watch, *, load: str, meanwhile: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Have the servers up for the body; afterwards every task run is in a final state.
 
@@ -32,8 +32,7 @@ def services(
     watch.on_stage("services", "Prefect's server, MLflow's database")
     with begin_server(site.open_workspace()) as server:
         import_module(load)
-        if meanwhile is not None:
-            meanwhile()
+        meanwhile()
         patiently(lambda: connect(site))
         server.wait()
         reap_beside_server(site)

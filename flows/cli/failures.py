@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperCommand
 
+from mixmatch.addresses import masked
 from mixmatch.errors import InputError, MixMatchError, WorkspaceError
-from tasks.addresses import masked
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from flows.server.environment import (
     managed_environment,
 )
 from flows.server.managed import ServerHold
+from mixmatch.addresses import shown
 from mixmatch.errors import ServiceError
-from tasks.addresses import shown
 from tasks.workspace import Workspace
 
 _ANSWER_S = 10.0

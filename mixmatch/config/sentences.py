@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from mixmatch.addresses import masked
+
 # What pydantic's error types ask for; the braces are filled from the error's own context.
 _RULES = {
     "greater_than": "be above {gt:g}",
@@ -32,7 +34,6 @@ _RULES = {
     "too_long": "have at most {max_length} entries",
 }
 _KEY = "[key]"  # pydantic's mark for an error in a key rather than in its value
-_USER_INFO = re.compile(r"(://)[^/\s]*@")
 _QUERY_VALUE = re.compile(r"(://[^\s?]*\?)[^\s'\"]*")
 _MAX_SHOWN = 80  # characters of a refused value
 
@@ -44,7 +45,7 @@ def sentence(error: ValidationError, root: type[BaseModel]) -> str:
         error: what pydantic raised.
         root: the model that was validated, for the names of its settings.
     """
-    return _QUERY_VALUE.sub(r"\1***", _USER_INFO.sub(r"\1***@", _first(error, root)))
+    return _QUERY_VALUE.sub(r"\1***", masked(_first(error, root)))
 
 
 def _first(error: ValidationError, root: type[BaseModel]) -> str:

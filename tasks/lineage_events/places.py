@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mixmatch.addresses import bare
 from mixmatch.s3_address import S3Address, is_s3
-from tasks.addresses import bare
 from tasks.checkpoint import PRETRAINED, LocatedCheckpoint
 from tasks.data import EMBEDDED, LocatedData
 from tasks.store import object_name

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from mixmatch.addresses import masked
 from mixmatch.errors import StorageError
-from tasks.addresses import masked
 
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _CONNECT_S, _READ_S = 10, 60

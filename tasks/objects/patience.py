@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 from botocore import exceptions as sdk
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mixmatch.addresses import masked
 from mixmatch.errors import ServiceError, StorageError
-from tasks.addresses import masked
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from mixmatch.addresses import shown
 from mixmatch.errors import ServiceError, WorkspaceError
-from tasks.addresses import shown
 from tasks.site import Site
 
 if TYPE_CHECKING:

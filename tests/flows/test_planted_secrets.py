@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests import postgres
 from tests.swift import BUCKET, PLANTED
-from tests.tasks.promotion import postgres
 
 pytestmark = pytest.mark.service
 
@@ -69,9 +69,6 @@ def listener():
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     """The address of a PostgreSQL for MLflow, with a password in it."""
-    pytest.importorskip("psycopg2", reason="MLflow's driver for PostgreSQL is not installed")
-    if postgres.program("initdb") is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
     with postgres.running(tmp_path_factory.mktemp("database")) as address:
         yield address.replace("@", f":{SECRETS['postgresql']}@", 1)
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.tasks.promotion.postgres import program
+from tests.postgres import program
 
 _LIMIT_S = 60.0
 
@@ -17,7 +17,6 @@ class Database:
     address = None
 
     def __init__(self):
-        assert program("initdb"), "PostgreSQL is missing (Debian: apt install postgresql)"
         self.programs = [Path(program("initdb")).parent]
 
     def start(self, service, folder):

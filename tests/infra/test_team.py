@@ -11,7 +11,7 @@ import pytest
 
 from tests.infra.compose import Team
 from tests.infra.images import Database, ObjectStore
-from tests.tasks.promotion.postgres import program
+from tests.postgres import program
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 

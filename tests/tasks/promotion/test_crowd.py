@@ -12,7 +12,7 @@ import pytest
 
 from tasks.ledger import holder_of, read_ledger
 from tasks.promotion import alias_state
-from tests.tasks.promotion import postgres
+from tests import postgres
 from tests.tasks.promotion.shop import Shop
 
 pytestmark = pytest.mark.service
@@ -78,9 +78,6 @@ def test_fifty_promotions_from_four_processes_on_sqlite(shop, tmp_path):
 @pytest.fixture
 def on_postgres(tmp_path, monkeypatch):
     """The same shop with PostgreSQL behind MLflow."""
-    pytest.importorskip("psycopg2", reason="MLflow's driver for PostgreSQL is not installed")
-    if postgres.program("initdb") is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
     with postgres.running(tmp_path) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         shop = Shop(tmp_path / "on-postgres")

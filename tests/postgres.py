@@ -15,10 +15,10 @@ USER = "mixmatch"
 
 
 def program(name):
-    """Return a program of the newest installed PostgreSQL; None where there is none."""
-    if _INSTALLED:
-        return str(_INSTALLED[-1] / name)
-    return shutil.which(name)
+    """Return a program of the newest installed PostgreSQL."""
+    found = str(_INSTALLED[-1] / name) if _INSTALLED else shutil.which(name)
+    assert found, "PostgreSQL is missing (Debian: apt install postgresql)"
+    return found
 
 
 @contextmanager

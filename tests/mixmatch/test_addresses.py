@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.addresses import bare, masked, shown
+from mixmatch.addresses import bare, masked, shown
 
 
 @pytest.mark.parametrize(
