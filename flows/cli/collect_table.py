@@ -26,15 +26,17 @@ def print_collection(console: "Console", found: "Collection") -> None:
     from rich.table import Table  # noqa: PLC0415  likewise
 
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("would go" if found.dry_run else "gone", "why"):
+    for name in ("what", "why"):
         table.add_column(name)
+    fate = "would go" if found.dry_run else "gone"
     table.add_column("MB", justify="right")
     for one in found.removals:
         if one.kind in _ONE_BY_ONE:
-            table.add_row(f"{one.kind} {one.name}", one.why, megabytes(one.bytes))
+            table.add_row(f"{one.kind} {one.name}", f"{fate}: {one.why}", megabytes(one.bytes))
     for kind, called in _CALLED.items():
         if group := [x for x in found.removals if x.kind == kind]:
-            table.add_row(f"{len(group)} {called}", _reasons(group), megabytes(_sum(group)))
+            why = f"{fate}: {_reasons(group)}"
+            table.add_row(f"{len(group)} {called}", why, megabytes(_sum(group)))
     for stay in found.stays:
         table.add_row(f"{stay.kind} {stay.name}", f"stays: {stay.why}", "-")
     console.print(table)

@@ -36,13 +36,16 @@ def test_the_table_says_what_would_go_and_then_what_went(gc, shop):
     told = gc("--dry-run")
     assert told.exit_code == 0, told.stderr
     assert rows(told.stdout, of="version") == [
-        f"version {NAME}/1 0.0 days old, and no rule keeps it 0.00",
+        f"version {NAME}/1 would go: 0.0 days old, and no rule keeps it 0.00",
         f"version {NAME}/2 stays: holds most-accurate, smallest -",
     ]
     runs = [line.partition(" ")[2].partition(" ")[2] for line in rows(told.stdout, of="run ")]
-    gone = "0.0 days old, and made no version that stays 0.00"
+    gone = "would go: 0.0 days old, and made no version that stays 0.00"
     assert runs == [gone, gone, f"stays: made {NAME}/2 -"]
-    files = ("1 models in MLflow its version goes", "1 records of the store nothing that stays")
+    files = (
+        "1 models in MLflow would go: its version goes",
+        "1 records of the store would go: nothing that stays",
+    )
     assert all(len(rows(told.stdout, of=line)) == 1 for line in files)
     assert "MB would be freed, 6 things" in told.stdout
     assert state(shop) == before
@@ -51,7 +54,8 @@ def test_the_table_says_what_would_go_and_then_what_went(gc, shop):
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert [x["name"] for x in found["removals"] if x["kind"] == "version"] == [f"{NAME}/1"]
-    assert rows(done.stderr, of="version") == rows(told.stdout, of="version")
+    went = [line.replace("gone:", "would go:") for line in rows(done.stderr, of="version")]
+    assert went == rows(told.stdout, of="version")
     assert "MB freed, 6 things" in done.stderr
     assert state(shop)[0] == {2}
 

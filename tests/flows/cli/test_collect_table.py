@@ -28,13 +28,13 @@ def written(**changes):
 def test_versions_and_runs_stand_one_by_one_and_files_by_kind():
     assert written() == [
         "",
-        "  gone                   why                                      MB",
-        " ────────────────────────────────────────────────────────────────────",
-        "  version shapes/1       no rule keeps it                       0.00",
-        "  run f00d               no rule keeps it                       0.02",
-        "  2 models in MLflow     its version goes; it has no version    2.00",
-        "  1 files of the store   nothing needs it                      30.00",
-        "  version shapes/2       stays: holds champion                     -",
+        "  what                   why                                            MB",
+        " ──────────────────────────────────────────────────────────────────────────",
+        "  version shapes/1       gone: no rule keeps it                       0.00",
+        "  run f00d               gone: no rule keeps it                       0.02",
+        "  2 models in MLflow     gone: its version goes; it has no version    2.00",
+        "  1 files of the store   gone: nothing needs it                      30.00",
+        "  version shapes/2       stays: holds champion                           -",
         "",
         "32.02 MB freed, 5 things",
         "NOTE: DVC's remote is left alone.",
@@ -43,7 +43,8 @@ def test_versions_and_runs_stand_one_by_one_and_files_by_kind():
 
 def test_of_a_dry_run_it_says_what_would_be():
     lines = written(dry_run=True)
-    assert "would go" in lines[1]
+    assert "  version shapes/1       would go: no rule keeps it                       0.00" in lines
+    assert "  version shapes/2       stays: holds champion                               -" in lines
     assert "32.02 MB would be freed, 5 things" in lines
 
 
