@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from flows.server import end_orphans
+from tasks.workspace import Workspace
 from tests.flows.command import Command, run_command
 
 pytestmark = pytest.mark.service
@@ -53,6 +55,7 @@ def killed(run_file, results):
 @pytest.fixture(scope="module")
 def continued(killed, run_file, results):
     """The same command again, without the workspace and the weights that the first one made."""
+    end_orphans(Workspace(run_file.with_name("workspace")))
     shutil.rmtree(run_file.with_name("workspace"), ignore_errors=True)
     return run_command(run_file.with_name("other"), run_file, results=results)
 
