@@ -22,7 +22,7 @@ from flows.cluster import num_workers
 from flows.job_runner import JobRunner, unchanging_settings
 from flows.local_workers import LocalWorkers
 from flows.scheduler import WorkerWatch, existing_cluster, needing
-from flows.settling import settle_known
+from flows.settling import crash_lost, settle_known
 from flows.steps import for_workers_elsewhere, sentence_of
 from mixmatch.config import EngineSettings
 from mixmatch.records import Record
@@ -172,13 +172,14 @@ def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
 def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:
     """Submit ``jobs`` and sort what comes back; waits until the server knows all of it."""
     lost: dict[str, str] = {}
-    states: dict[UUID, State | None] = {}
+    dead: dict[UUID, str] = {}
+    states: dict[UUID, State] = {}
     for label, future in _as_completed(work, jobs, outcome):
         in_dask: Any = future.wrapped_future
         try:
             state: State = in_dask.result()
         except Exception as error:
-            states[future.task_run_id], lost[label] = None, sentence_of(error)
+            dead[future.task_run_id], lost[label] = label, sentence_of(error)
             continue
         in_dask.release()  # or Dask computes it again if this worker dies later
         states[future.task_run_id] = state
@@ -193,6 +194,7 @@ def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str,
         if work.on_record is not None:
             work.on_record(label, result)
     settle_known(states, _SETTLE_S)
+    crash_lost(work.task, _round_id(), dead)
     return lost
 
 
@@ -211,6 +213,11 @@ def _as_completed(
             return
         label = _next(ended, watch, running)
         yield label, running.pop(label)
+
+
+def _round_id() -> UUID:
+    """Return the id of the running subflow."""
+    return cast(Any, FlowRunContext.get()).flow_run.id
 
 
 def _watch() -> WorkerWatch:

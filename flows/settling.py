@@ -7,8 +7,10 @@ tells nothing at all.
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http.client import NOT_FOUND
+from typing import Any
 from uuid import UUID
 
+from prefect import Task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -24,7 +26,6 @@ from prefect.states import Crashed
 
 _POLL_S = 0.2
 _QUIET_POLLS = 3  # an event may still be on its way when all rows that are there look finished
-_LATE_S = 1.0  # the last words of a worker that died may still be on their way for so long
 _PAGE = 200
 
 _FINAL = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
@@ -59,23 +60,43 @@ def settle_abandoned(is_only_user: Callable[[], bool], timeout_s: float) -> None
             _force(client, task_run.id, _abandoned())
 
 
-def settle_known(states: Mapping[UUID, State | None], timeout_s: float) -> None:
+def settle_known(states: Mapping[UUID, State], timeout_s: float) -> None:
     """Wait until the server shows these task runs as final, and set right what it missed.
 
     Args:
-        states: by task run its final state, as its worker returned it; None where the worker died.
-        timeout_s: how long to wait for those whose state is known.
+        states: by task run its final state, as its worker returned it.
+        timeout_s: how long to wait for the server.
     """
     deadline = time.monotonic() + timeout_s
     with get_client(sync_client=True) as client:
-        waiting = {run for run, state in states.items() if state is not None}
+        waiting = set(states)
         while waiting and time.monotonic() < deadline:
             waiting -= _finished(client, waiting)
             if waiting:
                 time.sleep(_POLL_S)
         for run in waiting:
-            _force(client, run, states[run] or _abandoned())
-        _crash(client, {run for run, state in states.items() if state is None})
+            _force(client, run, states[run])
+
+
+def crash_lost(task: Task[..., Any], flow_run_id: UUID, lost: Mapping[UUID, str]) -> None:
+    """Show task runs as Crashed whose worker died.
+
+    The server may never have heard of them: a worker tells it of a task run some time after it has
+    begun. So those are entered, and their last words, should they still be on their way, are older
+    and change nothing.
+
+    Args:
+        task: which ran.
+        flow_run_id: of the flow run that they belong to.
+        lost: their names by their ids.
+    """
+    with get_client(sync_client=True) as client:
+        for run, name in lost.items():
+            if not _force(client, run, _abandoned()):
+                client.create_task_run(
+                    task, flow_run_id, str(run), id=run, name=name, state=_abandoned()
+                )
+                _force(client, run, _abandoned())  # its first words may have come in between
 
 
 def crash_tasks_of(client: SyncPrefectClient, flow_run_ids: Collection[UUID]) -> int:
@@ -119,16 +140,6 @@ def _finished(client: SyncPrefectClient, task_run_ids: Iterable[UUID]) -> set[UU
         rows = client.read_task_runs(task_run_filter=page, limit=_PAGE)
         found |= {row.id for row in rows if row.state_type and row.state_type in _FINAL}
     return found
-
-
-def _crash(client: SyncPrefectClient, lost: set[UUID]) -> None:
-    """Mark task runs whose worker died; some never told the server that they exist."""
-    deadline = time.monotonic() + _LATE_S
-    while lost:
-        lost = {run for run in lost if not _force(client, run, _abandoned())}
-        if time.monotonic() > deadline:
-            return
-        time.sleep(_POLL_S)
 
 
 def _force(client: SyncPrefectClient, task_run_id: UUID, state: State) -> bool:

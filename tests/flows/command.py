@@ -83,9 +83,29 @@ class Command:
         folder = self.workspace / "runs" / "progress"
         known = set(folder.rglob("*%2F*.json"))
         self._await(lambda: set(folder.rglob("*%2F*.json")) - known)
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        (worker,) = (x for x in family if "spawn_main" in " ".join(x.cmdline()))
+        (worker,) = self._workers()
         return worker
+
+    def kill_worker_at_work(self):
+        """Kill the only worker process in the middle of a member, however short that is."""
+        self._await(self._caught_at_work)
+
+    def _caught_at_work(self):
+        for worker in self._workers():
+            worker.suspend()  # or the member could be done before the blow falls
+            if self._is_member_computed():
+                worker.kill()
+                return True
+            worker.resume()
+        return False
+
+    def _workers(self):
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [x for x in family if "spawn_main" in " ".join(x.cmdline())]
+
+    def _is_member_computed(self):
+        files = (self.workspace / "runs" / "progress").rglob("*%2F*.json")
+        return any(not json.loads(file.read_text())["finished"] for file in files)
 
     def _await(self, happened):
         deadline = time.monotonic() + _LIMIT_S

@@ -92,7 +92,7 @@ def wounded(first, workspace, run_file):
     """Two members anew, in an empty store, by one worker that is killed at work."""
     store = workspace.with_name("other-store")
     command = Command(workspace, run_file, *TWO, "engine.workers=1", f"store={store}")
-    command.await_worker_at_work().kill()
+    command.kill_worker_at_work()
     return command.outcome()
 
 

@@ -1,13 +1,18 @@
+import time
 from uuid import uuid4
 
 import pytest
 from prefect import flow, task
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
 from prefect.states import Completed, Running
+from prefect.utilities.engine import emit_task_run_state_change_event
 
-from flows.settling import settle, settle_abandoned, settle_known
+from flows.settling import crash_lost, settle, settle_abandoned, settle_known
 
 pytestmark = pytest.mark.service
+
+_LIMIT_S = 60.0
 
 
 @task
@@ -31,6 +36,16 @@ def task_run(client):
     """Leave a task run unfinished, as a worker that was killed does."""
     flow_run = client.create_flow_run(parent)
     return client.create_task_run(step, flow_run.id, uuid4().hex, state=Running())
+
+
+def await_known(client, task_run):
+    """Return once the server has heard of a task run, and with it of all that was said before."""
+    deadline = time.monotonic() + _LIMIT_S
+    while not client.read_task_runs(
+        task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=[task_run.id]))
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def state_of(client, task_run):
@@ -62,8 +77,25 @@ def test_what_the_server_missed_is_told_to_it(client, task_run):
     assert state_of(client, task_run) == "Completed"
 
 
-def test_a_lost_task_run_becomes_crashed_also_beside_one_that_the_server_never_saw(
-    client, task_run
-):
-    settle_known({task_run.id: None, uuid4(): None}, timeout_s=0.3)
+def test_a_lost_task_run_becomes_crashed(client, task_run):
+    crash_lost(step, task_run.flow_run_id, {task_run.id: "lost"})
     assert state_of(client, task_run) == "Crashed"
+
+
+def test_a_lost_task_run_that_the_server_never_saw_is_shown_as_crashed(client, task_run):
+    unseen = uuid4()
+    crash_lost(step, task_run.flow_run_id, {unseen: "unseen"})
+    found = client.read_task_run(unseen)
+    assert (found.name, found.state_name) == ("unseen", "Crashed")
+    assert found.flow_run_id == task_run.flow_run_id
+
+
+def test_the_late_words_of_a_lost_task_run_change_nothing(client, task_run):
+    begun = [Running(), Running()]
+    late = task_run.model_copy(update={"id": uuid4(), "dynamic_key": uuid4().hex})
+    crash_lost(step, task_run.flow_run_id, {late.id: "late"})
+    after = late.model_copy(update={"id": uuid4(), "dynamic_key": uuid4().hex})
+    for run, state in zip((late, after), begun, strict=True):
+        emit_task_run_state_change_event(run, initial_state=None, validated_state=state)
+    await_known(client, after)
+    assert state_of(client, late) == "Crashed"
