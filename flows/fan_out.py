@@ -217,7 +217,7 @@ def _as_completed(
 
 def _round_id() -> UUID:
     """Return the id of the running subflow."""
-    return cast(Any, FlowRunContext.get()).flow_run.id
+    return cast(UUID, cast(Any, FlowRunContext.get()).flow_run.id)
 
 
 def _watch() -> WorkerWatch:

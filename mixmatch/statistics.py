@@ -1,7 +1,8 @@
 """What several seeds, a pair of results and a whole front come to, with their uncertainty.
 
 How often a point is on the front is in ``pareto.front_shares``, one accuracy's interval in
-``evaluation.wilson_interval``. Shape suffixes: S seeds, I images, R resamples, V distinct values.
+``evaluation.wilson_interval``. Shape suffixes: S seeds, I images, R resamples, V distinct values,
+C columns, P points.
 """
 
 import statistics
@@ -49,6 +50,19 @@ class Comparison:
     difference: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One pruned model with every answer that it gave.
+
+    Attributes:
+        sparsity: zeros among prunable weights, a fraction.
+        correct: bool, shape (images,) or (seeds, images): which test images it got right.
+    """
+
+    sparsity: float
+    correct: NDArray[np.bool_]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -145,6 +159,78 @@ def hypervolume(points: Sequence[TradeOff], *, reference: TradeOff) -> float:
             area += (point.sparsity - reference.sparsity) * (point.accuracy - accuracy)
             accuracy = point.accuracy
     return area
+
+
+def resampled_hypervolumes(
+    fronts: Sequence[Sequence[Outcome]],
+    base: NDArray[np.bool_],
+    *,
+    reference_sparsity: float,
+    reference_loss: float,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Return the area under each front when the test images are drawn again.
+
+    Each resample draws as many images as there are, with replacement, the same for all fronts and
+    for the base, so that areas may be compared resample by resample. Points and sparsities stay.
+
+    Args:
+        fronts: the points of each, in any order.
+        base: bool, shape (images,) or (seeds, images): what the network that all come from got
+            right. The reference point is its accuracy on the resample minus ``reference_loss``.
+        reference_sparsity: of the reference point.
+        reference_loss: a fraction.
+        num_resamples: at least 1.
+        seed: of the resamples.
+
+    Returns:
+        float64, shape (fronts, resamples).
+
+    Raises:
+        DataError: the arrays are not bool, not of such shapes, or not of the same images.
+    """
+    answers = [("base", base)]
+    answers += [("a point", x.correct) for front in fronts for x in front]
+    right_CI = [_by_seed(name, correct).mean(axis=0) for name, correct in answers]
+    if len({right_I.size for right_I in right_CI}) > 1:
+        numbers = ", ".join(str(right_I.size) for right_I in right_CI)
+        raise DataError(f"Base and points must be of the same images, got {numbers}.")
+    accuracy_RC = _resampled_means(np.stack(right_CI, axis=1), num_resamples, seed)
+    floor_R1 = accuracy_RC[:, :1] - reference_loss
+    areas, start = [], 1
+    for front in fronts:
+        width_P = np.array([x.sparsity for x in front]) - reference_sparsity
+        sparsest_first = np.argsort(-width_P)
+        accuracy_RP = accuracy_RC[:, start : start + len(front)][:, sparsest_first]
+        highest = np.maximum.accumulate(np.hstack([floor_R1, accuracy_RP]), axis=1)
+        areas.append(np.diff(highest, axis=1) @ np.maximum(width_P[sparsest_first], 0.0))
+        start += len(front)
+    return np.stack(areas)
+
+
+def central_95(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile interval of resamples."""
+    low, high = np.percentile(values, _CENTRAL_95)
+    return float(low), float(high)
+
+
+def _resampled_means(
+    values_IC: NDArray[np.float64], num_resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Draw bootstrap resamples of the rows of ``values_IC`` and return the mean rows."""
+    # Images that all columns answer alike are interchangeable.
+    values_VC, counts_V = np.unique(values_IC, axis=0, return_counts=True)
+    generator = np.random.default_rng(seed)
+    num_at_once = max(1, _CELLS_AT_ONCE // counts_V.size)
+    num_images = len(values_IC)
+    means = [
+        generator.multinomial(num_images, counts_V / num_images, size=min(num_at_once, left))
+        @ values_VC
+        / num_images
+        for left in range(num_resamples, 0, -num_at_once)
+    ]
+    return np.concatenate(means)
 
 
 def _by_seed(name: str, correct: NDArray[np.bool_]) -> NDArray[np.bool_]:

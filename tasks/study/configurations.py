@@ -64,6 +64,10 @@ class Configuration:
         of_seed = {row.seed: row for row in self.rows}
         return np.stack([unpack_correct(of_seed[seed].test) for seed in seeds])
 
+    def all_correct_test(self) -> NDArray[np.bool_]:
+        """Return which test images all its seeds got right: bool, shape (seeds, images)."""
+        return self.correct_test([row.seed for row in self.rows])
+
 
 def configurations(rows: Sequence[StudyRow]) -> tuple[Configuration, ...]:
     """Group rows: base, dense control, family by criterion, rivals by name, each by sparsity.

@@ -54,6 +54,7 @@ class References:
                 without one, lest a drop against the base alone flatters.
         """
         self._wants_dense = wants_dense
+        self._rows = tuple(row for row in rows if row.kind in _REFERENCES)
         self._levels: Mapping[str, Mapping[Reference, _Level]] = {
             digest: _levels([row for row in rows if row.base_digest == digest])
             for digest in {row.base_digest for row in rows}
@@ -73,6 +74,18 @@ class References:
             _drop([of_base[name] if name else None for of_base, name in pairs], rows),
             better[0] if len(set(better)) == 1 else None,
         )
+
+    def reference_rows(self, rows: Sequence[StudyRow]) -> tuple[StudyRow, ...]:
+        """Return the rows that the drop of these is taken against.
+
+        None if there is no drop, or if they do not all come from one base network.
+        """
+        bases = {row.base_digest for row in rows}
+        if len(bases) > 1:
+            return ()
+        (base,) = bases
+        kind = self._better(self._levels[base])
+        return tuple(x for x in self._rows if x.base_digest == base and x.kind == kind)
 
     def _better(self, levels: Mapping[Reference, _Level]) -> Reference | None:
         """Choose by validation; the base where both are equal, None where there is no choice."""

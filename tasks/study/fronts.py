@@ -4,8 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mixmatch.pareto import TradeOff, on_front, on_size_front
-from mixmatch.statistics import hypervolume
+from mixmatch.statistics import Outcome, central_95, hypervolume, resampled_hypervolumes
 from tasks.study.configurations import Configuration
 from tasks.study.table_rows import FrontRow
 
@@ -46,6 +49,33 @@ def are_on_size_front(family: Sequence[Configuration]) -> list[bool]:
     return on_size_front(sizes, [x.validation for x in family])
 
 
+def family_front(found: Sequence[Configuration]) -> list[Configuration]:
+    """Return the family's configurations on its front, chosen on validation."""
+    family = [x for x in found if x.kind == "family"]
+    return _kept(family, _on_front(family))
+
+
+def resampled_areas(
+    fronts: Sequence[Sequence[Configuration]], base: Configuration
+) -> NDArray[np.float64]:
+    """Return the area under each front when the test images are drawn again, the same for all.
+
+    Args:
+        fronts: of results on the same test images.
+        base: from whose accuracy on each resample the reference point follows.
+
+    Returns:
+        Shape (fronts, resamples).
+    """
+    outcomes = [[Outcome(x.sparsity, x.all_correct_test()) for x in front] for front in fronts]
+    return resampled_hypervolumes(
+        outcomes,
+        base.all_correct_test(),
+        reference_sparsity=REFERENCE_SPARSITY,
+        reference_loss=REFERENCE_LOSS,
+    )
+
+
 def _on_front(points: Sequence[Configuration]) -> list[bool]:
     return on_front([x.trade_off() for x in points])
 
@@ -76,6 +106,7 @@ def _front_row(
     validation = TradeOff("reference", REFERENCE_SPARSITY, base.validation - REFERENCE_LOSS)
     test = TradeOff("reference", REFERENCE_SPARSITY, base.test - REFERENCE_LOSS)
     on_test = [x.trade_off(on_test=True) for x in front]
+    low, high = central_95(resampled_areas([front], base)[0])
     return FrontRow(
         kind=kind,
         name=name,
@@ -86,4 +117,6 @@ def _front_row(
         reference_sparsity=REFERENCE_SPARSITY,
         reference_validation=validation.accuracy,
         reference_test=test.accuracy,
+        hypervolume_low=low,
+        hypervolume_high=high,
     )

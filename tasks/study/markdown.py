@@ -15,7 +15,7 @@ _SUMMARY = (
     "validation %",
     "test % (95 %)",
     "deviation",
-    "drop, points",
+    "drop, points (95 %)",
     "against",
     "MB",
     "int8 test %",
@@ -32,7 +32,7 @@ _COMPARISON = (
     "probability",
     "more accurate",
 )
-_FRONT = ("front", "configurations", "on it", "on validation", "on test")
+_FRONT = ("front", "configurations", "on it", "on validation", "on test (95 %)")
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> str:
@@ -66,7 +66,7 @@ def front_table(rows: Sequence[FrontRow]) -> str:
             str(row.num_points),
             str(row.num_on_front),
             f"{row.hypervolume_validation:.5f}",
-            f"{row.hypervolume_test:.5f}",
+            f"{row.hypervolume_test:.5f} ({row.hypervolume_low:.5f} to {row.hypervolume_high:.5f})",
         )
         for row in rows
     ]
@@ -104,13 +104,22 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
         _percent(row.validation_mean),
         f"{_percent(row.test_mean)} ({low} to {high})",
         "-" if row.test_deviation is None else _percent(row.test_deviation),
-        "-" if row.drop is None else points(row.drop),
+        drop_text(row),
         _reference(row),
         f"{row.bytes / 1e6:.2f}",
         "" if row.int8_test_mean is None else _percent(row.int8_test_mean),
         "" if row.int8_bytes is None else f"{row.int8_bytes / 1e6:.2f}",
         "" if row.front_share is None else f"{row.front_share:.2f}",
     )
+
+
+def drop_text(row: SummaryRow) -> str:
+    """Return the drop in points, with its interval where it has one."""
+    if row.drop is None:
+        return "-"
+    if row.drop_low is None or row.drop_high is None:
+        return points(row.drop)
+    return f"{points(row.drop)} ({points(row.drop_low)} to {points(row.drop_high)})"
 
 
 def _verdict(row: ComparisonRow) -> str:

@@ -48,6 +48,10 @@ class SummaryRow(Record):
         int8_validation_mean: with weights rounded to int8; None until every seed has its file.
         int8_test_mean: likewise on the test images.
         int8_bytes: of the int8 files on disk, the mean; None likewise.
+        drop_low: lower end of the 95 % bootstrap interval of ``drop``, over test images drawn
+            anew for both; None without a drop, or where it has several bases.
+        drop_high: upper end of it.
+        epochs: of fine-tuning, of all seeds together.
     """
 
     label: str
@@ -81,6 +85,9 @@ class SummaryRow(Record):
     int8_validation_mean: float | None = None
     int8_test_mean: float | None = None
     int8_bytes: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    epochs: int = 0
 
 
 class ComparisonRow(Record):
@@ -138,6 +145,9 @@ class FrontRow(Record):
         reference_sparsity: of the reference point: 0.
         reference_validation: of the reference point: the base's accuracy minus ten points.
         reference_test: likewise on the test images.
+        hypervolume_low: lower end of the 95 % bootstrap interval of ``hypervolume_test``: test
+            images are drawn anew, for the reference point too, the chosen points stay.
+        hypervolume_high: upper end of it.
     """
 
     kind: Literal["family", "rival"]
@@ -149,6 +159,8 @@ class FrontRow(Record):
     reference_sparsity: float
     reference_validation: float
     reference_test: float
+    hypervolume_low: float
+    hypervolume_high: float
 
 
 class StudyTables(Record):

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
+from mixmatch.evaluation import unpack_correct
 from mixmatch.pareto import front_shares, on_front
 from mixmatch.statistics import paired_bootstrap, spread
 from tasks.family import count_correct
@@ -122,7 +125,19 @@ def _summary_row(found: Configuration, references: References, verdict: _Verdict
         cpu_seconds=sum(cpu) if len(cpu) == len(rows) else None,
         num_bases=len({row.base_digest for row in rows}),
         on_size_front=verdict.on_size_front,
+        epochs=sum(row.epochs_run for row in rows),
+        **_drop_interval(found, references.reference_rows(rows)),
     )
+
+
+def _drop_interval(found: Configuration, reference: Sequence[StudyRow]) -> dict[str, float]:
+    """Return the ends of the drop's interval, if it has one."""
+    if not reference or found.kind == "base":
+        return {}
+    before = np.stack([unpack_correct(row.test) for row in reference])
+    after = np.stack([unpack_correct(row.test) for row in found.rows])
+    loss = paired_bootstrap(before, after, num_resamples=NUM_RESAMPLES, seed=0)
+    return {"drop_low": loss.low, "drop_high": loss.high}
 
 
 def _comparisons(found: Sequence[Configuration]) -> tuple[ComparisonRow, ...]:

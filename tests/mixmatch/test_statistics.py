@@ -13,10 +13,12 @@ from mixmatch.pareto import TradeOff, on_front
 from mixmatch.records import Accuracy
 from mixmatch.statistics import (
     Comparison,
+    Outcome,
     Spread,
     hypervolume,
     paired_bootstrap,
     paired_loss,
+    resampled_hypervolumes,
     spread,
 )
 
@@ -222,3 +224,56 @@ def test_the_volume_equals_the_cells_that_some_point_reaches(pairs, corner):
     assert hypervolume(found, reference=reference) == cells / 64
     front = [p for p, kept in zip(found, on_front(found), strict=True) if kept]
     assert hypervolume(front, reference=reference) == cells / 64
+
+
+def outcomes(generator, *pairs, num_seeds=2, num_images=400):
+    """Make points of a sparsity and an expected accuracy."""
+    shape = (num_seeds, num_images)
+    return [Outcome(sparsity, generator.random(shape) < accuracy) for sparsity, accuracy in pairs]
+
+
+def area_under(front, base, images):
+    """Measure a front on some images by ``hypervolume``."""
+    reference = TradeOff("reference", 0.25, base[images].mean() - 0.1)
+    found = points(*((x.sparsity, x.correct[:, images].mean()) for x in front))
+    return hypervolume(found, reference=reference)
+
+
+def resampled(fronts, base, **settings):
+    return resampled_hypervolumes(
+        fronts, base, reference_sparsity=0.25, reference_loss=0.1, **settings
+    )
+
+
+def test_where_every_image_is_answered_alike_all_resamples_have_the_areas_of_the_fronts():
+    right, wrong = np.ones(8, dtype=bool), np.zeros((3, 8), dtype=bool)
+    fronts = [[Outcome(0.5, wrong), Outcome(0.75, right)], [Outcome(0.2, right)], []]
+    areas = resampled(fronts, right, num_resamples=5)
+    assert areas.shape == (3, 5)
+    np.testing.assert_allclose(areas, [[0.5 * 0.1] * 5, [0.0] * 5, [0.0] * 5], atol=1e-15)
+
+
+def test_resampled_areas_are_distributed_like_those_of_images_that_are_drawn_one_by_one():
+    generator = np.random.default_rng(0)
+    base = generator.random(400) < 0.9
+    front = outcomes(generator, (0.9, 0.7), (0.3, 0.92), (0.6, 0.85), (0.1, 0.95))
+    areas = resampled([front], base, num_resamples=4000)[0]
+    drawn = [area_under(front, base, generator.integers(0, 400, 400)) for _ in range(4000)]
+    deviation = np.std(drawn)
+    assert np.std(areas) == pytest.approx(deviation, rel=0.1)
+    assert np.mean(areas) == pytest.approx(np.mean(drawn), abs=0.1 * deviation)
+
+
+def test_fronts_are_measured_on_the_same_resamples():
+    generator = np.random.default_rng(0)
+    base = generator.random(400) < 0.9
+    front = outcomes(generator, (0.5, 0.8), (0.75, 0.7))
+    beside = resampled([front, front[::-1]], base)
+    np.testing.assert_allclose(beside[0], beside[1], atol=1e-15)
+    assert np.std(beside[0]) > 0
+    np.testing.assert_array_equal(beside, resampled([front, front[::-1]], base))
+
+
+def test_refuses_fronts_on_different_images():
+    with pytest.raises(DataError, match="must be of the same images, got 3, 2"):
+        resampled([[Outcome(0.5, bits("10"))]], bits("110"))

@@ -35,14 +35,14 @@ def test_says_what_was_compared_on_what(page, study_rows):
 def test_shows_every_configuration_with_the_front_marked(page, study_rows):
     text = page(study_rows)
     assert r"| \*+ | balanced/magnitude | 2 | 60.00 | 85.00 | 85.00 (54.1 to 96.5) | " in text
-    assert "| 85.00 (54.1 to 96.5) | 7.07 | 0.00 | dense | " in text
+    assert "| 85.00 (54.1 to 96.5) | 7.07 | 0.00 (0.00 to 0.00) | dense | " in text
     assert "|  | MAG@0.599 | 2 | 59.90 | 45.00 |" in text
 
 
 def test_int8_files_stand_beside_what_they_were_made_from(page, study_rows, make_int8_row):
     seeds = ("balanced/magnitude/0", "balanced/magnitude/1")
     text = page(study_rows, int8={x: make_int8_row(x, "1111111000") for x in seeds})
-    assert "| 0.00 | dense | 0.00 | 70.00 | 0.00 | " in text
+    assert "| 0.00 (0.00 to 0.00) | dense | 0.00 | 70.00 | 0.00 | " in text
     assert "weights rounded to int8, evaluated from its own file" in text
     assert "| `int8.jsonl` |" in text
     assert "int8.jsonl" not in page(study_rows)

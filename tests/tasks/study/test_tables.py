@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mixmatch.pareto import TradeOff, front_shares
+from mixmatch.statistics import paired_bootstrap
 from tasks.study.intervals import wilson_of_mean
 from tasks.study.tables import make_tables
 
@@ -53,6 +54,16 @@ def test_drops_are_against_the_better_of_base_and_control_on_validation(tables):
     assert (row.drop, row.drop_from_dense) == (0.0, 0.0)
     assert row.drop_from_base == pytest.approx(-0.05, abs=1e-15)
     assert summary_of(tables, "aggressive/magnitude").drop == pytest.approx(0.3, abs=1e-15)
+
+
+def test_a_drop_has_the_interval_of_paired_resamples(tables):
+    dense = np.array([[x == "1" for x in bits] for bits in ("1111111110", "1111111100")])
+    aggressive = np.array([[x == "1" for x in bits] for bits in ("1111100000", "1111110000")])
+    loss = paired_bootstrap(dense, aggressive)
+    row = summary_of(tables, "aggressive/magnitude")
+    assert (row.drop_low, row.drop_high) == (loss.low, loss.high)
+    assert loss.low < row.drop < loss.high
+    assert summary_of(tables, "base").drop_low is None
 
 
 def test_the_front_is_the_familys_alone(tables):
@@ -133,6 +144,7 @@ def test_fronts_are_areas_above_the_stated_reference(tables):
     assert (family.name, family.num_points, family.num_on_front) == ("family", 2, 2)
     # (0.6, 0.85) above (0, 0.7): 0.6 x 0.15; (0.9, 0.55) is below the reference.
     assert family.hypervolume_test == pytest.approx(0.09, abs=1e-15)
+    assert family.hypervolume_low < family.hypervolume_test < family.hypervolume_high
     assert (rival.name, rival.hypervolume_test) == ("MAG", 0.0)
     assert family.reference_sparsity == 0.0
     assert family.reference_test == pytest.approx(0.7, abs=1e-15)
@@ -161,7 +173,7 @@ def test_rows_of_two_bases_are_counted_and_each_drop_is_against_its_own(study_ro
     row = summary_of(make_tables(rows, wants_dense=False), "balanced/magnitude")
     # References 0.85 (control of the first base) and 0.8 (the second base itself).
     assert row.drop == pytest.approx(0.825 - 0.85, abs=1e-15)
-    assert row.reference is None
+    assert (row.reference, row.drop_low, row.drop_high) == (None, None, None)
 
 
 def test_int8_files_are_stated_once_every_seed_has_one(study_rows, make_int8_row):
