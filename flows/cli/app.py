@@ -49,6 +49,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": runs.demo,
     "run": runs.run,
     "study": study.study,
+    "studies": study.studies,
     "plan": steps.plan,
     "fetch": steps.fetch,
     "base": steps.base,

@@ -1,4 +1,4 @@
-"""The command ``study``: family and rivals over all seeds, into a folder that stays."""
+"""The commands ``study``, family and rivals into a folder that stays, and ``studies``, several."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,10 @@ ResultsFolder = Annotated[
         metavar="DIR",
         help="Where rows, tables, figures and page lie; a study that is there is continued.",
     ),
+]
+
+ResultsFolders = Annotated[
+    list[Path], typer.Argument(metavar="DIR...", help="Results folders that `study` has written.")
 ]
 
 
@@ -52,3 +56,25 @@ def study(
             f"{len(summary.failed)} results failed, the others are kept; the same command tries "
             f"again ({failed})."
         )
+
+
+def studies(folders: ResultsFolders, as_json: AsJson = False) -> None:
+    """Put studies side by side: what each keeps, whose front is larger.
+
+    Studies of one base network are compared with the first of them that is named.
+
+    Example: mixmatch studies results/fan-out results/chain
+    """
+    from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
+    from flows.cli.studies_table import print_studies  # noqa: PLC0415  next to its user
+    from tasks.study.across import compare_studies  # noqa: PLC0415  torch takes seconds to load
+    from tasks.study.folder import StudyFolder  # noqa: PLC0415  likewise
+
+    names = [path.resolve().name for path in folders]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in folders]
+    opened = (StudyFolder.read(path) for path in folders)
+    found = compare_studies(dict(zip(names, opened, strict=True)))
+    print_studies(reader_console(as_json=as_json), found)
+    if as_json:
+        print_json(found)

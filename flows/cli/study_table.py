@@ -40,7 +40,7 @@ _COMPARISON = (
 def print_study(console: "Console", summary: "StudySummary") -> None:
     """Print the configurations with the family's front marked, the comparisons, and the folder."""
     tables = summary.tables
-    table = _table(_SUMMARY, num_left=2)
+    table = new_table(_SUMMARY, num_left=2)
     for row in tables.summary:
         table.add_row(*_summary_cells(row), style="bold" if row.on_front else None)
     console.print(table)
@@ -59,11 +59,23 @@ def print_study(console: "Console", summary: "StudySummary") -> None:
     print_facts(console, {"Results": results, "Folder": summary.folder, "Page": _page(summary)})
 
 
+def new_table(headings: "Sequence[str]", *, num_left: int) -> "Table":
+    """Return an empty table whose first ``num_left`` columns hold text, the others figures."""
+    from rich import box  # noqa: PLC0415  slow to load, and help does without
+    from rich.table import Table  # noqa: PLC0415  likewise
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column, heading in enumerate(headings):
+        is_left = column < num_left
+        table.add_column(heading, justify="left" if is_left else "right", no_wrap=True)
+    return table
+
+
 def _print_comparisons(console: "Console", rows: "Sequence[ComparisonRow]") -> None:
     if not rows:
         console.print("No rival was compared at a sparsity of the family.")
         return
-    table = _table(_COMPARISON, num_left=2)
+    table = new_table(_COMPARISON, num_left=2)
     for row in rows:
         low, high = percent(row.low), percent(row.high)
         table.add_row(
@@ -114,14 +126,3 @@ def _drop(row: "SummaryRow") -> str:
 
 def _page(summary: "StudySummary") -> str:
     return f"{summary.folder}/README.md"
-
-
-def _table(headings: "Sequence[str]", *, num_left: int) -> "Table":
-    from rich import box  # noqa: PLC0415  slow to load, and help does without
-    from rich.table import Table  # noqa: PLC0415  likewise
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column, heading in enumerate(headings):
-        is_left = column < num_left
-        table.add_column(heading, justify="left" if is_left else "right", no_wrap=True)
-    return table

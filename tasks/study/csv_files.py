@@ -18,7 +18,7 @@ _BETWEEN = " "  # the values of one cell
 def write_tables(
     folder: Path, rows: Sequence[StudyRow], tables: StudyTables, *, wants_dense: bool
 ) -> None:
-    """Write ``results.csv``, ``summary.csv``, ``comparisons.csv`` and ``fronts.csv``.
+    """Write ``results.csv``, ``summary.csv``, ``comparisons.csv``, ``best.csv``, ``fronts.csv``.
 
     The same rows give the same bytes.
 
@@ -37,6 +37,7 @@ def write_tables(
     _write_records(folder / "summary.csv", SummaryRow, tables.summary)
     _write_records(folder / "comparisons.csv", ComparisonRow, tables.comparisons)
     _write_records(folder / "fronts.csv", FrontRow, tables.fronts)
+    _write_records(folder / "best.csv", ComparisonRow, tables.best)
 
 
 _RESULT = (

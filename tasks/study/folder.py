@@ -26,7 +26,7 @@ from tasks.workspace import make_writable
 STUDY, SETTINGS, PLAN = "study.json", "settings.yaml", "plan.json"
 ROWS, INT8, SESSIONS = "rows.jsonl", "int8.jsonl", "sessions.jsonl"
 PAGE = "README.md"
-TABLES = ("results.csv", "summary.csv", "comparisons.csv", "fronts.csv")
+TABLES = ("results.csv", "summary.csv", "comparisons.csv", "best.csv", "fronts.csv")
 FIGURES = ("accuracy.svg", "accuracy.png", "layers.svg", "layers.png")
 # What a study writes without asking, so that it must be its own.
 _WRITTEN = {SETTINGS, PLAN, ROWS, INT8, SESSIONS, PAGE, *TABLES, *FIGURES}
@@ -71,6 +71,18 @@ class StudyFolder:
         # Whoever created the study may have been killed before this.
         write_once(path / SETTINGS, _run_file(facts, config.quantize))
         return cls(path, facts, config.quantize)
+
+    @classmethod
+    def read(cls, path: Path) -> "StudyFolder":
+        """Return the study that a folder holds, to be read only.
+
+        Raises:
+            ConfigError: it holds none.
+            WorkspaceError: it cannot be read, or another version wrote it.
+        """
+        if not (path / STUDY).is_file():
+            raise ConfigError(f"A results folder must hold a study ({STUDY}), got {path}.")
+        return cls(path, read_document(path / STUDY, StudyFacts), "none")
 
     @property
     def config(self) -> RunConfig:

@@ -67,6 +67,7 @@ def write_page(
         has_int8=any(row.int8_bytes is not None for row in tables.summary),
         summary_table=summary_table(tables.summary),
         comparison_table=comparison_table(tables.comparisons),
+        best_table=comparison_table(tables.best),
         front_table=front_table(tables.fronts),
         session_table=session_table(worked),
         effort_table=effort_table(efforts(rows)),

@@ -20,10 +20,8 @@ def publish(folder: StudyFolder, failed: Sequence[str] = ()) -> StudyTables:
     Raises:
         WorkspaceError: a file cannot be read or written.
     """
-    rows, kept = folder.rows(), folder.plan()
-    wants_dense = DENSE in folder.config.compare
-    tables = make_tables(rows, wants_dense=wants_dense, int8=folder.int8())
-    write_tables(folder.path, rows, tables, wants_dense=wants_dense)
+    rows, kept, tables = folder.rows(), folder.plan(), tables_of(folder)
+    write_tables(folder.path, rows, tables, wants_dense=_wants_dense(folder))
     if rows:
         from tasks.study.figures import write_figures  # noqa: PLC0415  matplotlib is slow to load
 
@@ -38,3 +36,16 @@ def publish(folder: StudyFolder, failed: Sequence[str] = ()) -> StudyTables:
         failed=failed,
     )
     return tables
+
+
+def tables_of(folder: StudyFolder) -> StudyTables:
+    """Return the tables of a study, from its rows.
+
+    Raises:
+        WorkspaceError: a file cannot be read.
+    """
+    return make_tables(folder.rows(), wants_dense=_wants_dense(folder), int8=folder.int8())
+
+
+def _wants_dense(folder: StudyFolder) -> bool:
+    return DENSE in folder.config.compare

@@ -42,6 +42,7 @@ class StudyRow(Record):
         validation: of the finished network.
         test: of the finished network.
         epochs_run: epochs of fine-tuning, those of the members that it started from included.
+        epochs_before: those of the members that it started from.
         best_epoch: index of the epoch that was kept; -1: the untrained state.
         seconds: wall time of the whole job, and of those that it started from.
         cpu_seconds: processor time of it, all threads; None: not measured.
@@ -71,6 +72,7 @@ class StudyRow(Record):
     validation: Accuracy
     test: Accuracy
     epochs_run: int
+    epochs_before: int = 0
     best_epoch: int
     seconds: float
     cpu_seconds: float | None = None
@@ -167,6 +169,7 @@ def _measured(job: MemberJob, record: MemberRecord, machine: Machine) -> dict[st
         "validation": record.validation,
         "test": record.test,
         "epochs_run": record.epochs_before + len(record.epochs),
+        "epochs_before": record.epochs_before,
         "best_epoch": record.best_epoch,
         "seconds": record.seconds_before + record.seconds,
         "cpu_seconds": record.cpu_seconds,

@@ -51,7 +51,7 @@ class SummaryRow(Record):
         drop_low: lower end of the 95 % bootstrap interval of ``drop``, over test images drawn
             anew for both; None without a drop, or where it has several bases.
         drop_high: upper end of it.
-        epochs: of fine-tuning, of all seeds together.
+        epochs: of fine-tuning, those of the members that it started from included, of all seeds.
     """
 
     label: str
@@ -170,8 +170,11 @@ class StudyTables(Record):
         summary: base, dense control, family, rivals; by sparsity.
         comparisons: family configurations in that order, then rivals.
         fronts: the family, its criteria if there are several, the rivals; empty without a base.
+        best: at each asked sparsity of the rivals that the family has too, the family's and the
+            rivals' most accurate on validation, compared on test.
     """
 
     summary: tuple[SummaryRow, ...]
     comparisons: tuple[ComparisonRow, ...]
     fronts: tuple[FrontRow, ...]
+    best: tuple[ComparisonRow, ...] = ()

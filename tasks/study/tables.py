@@ -40,6 +40,7 @@ def make_tables(
         summary=_summary(found, References(rows, wants_dense=wants_dense), int8),
         comparisons=_comparisons(found),
         fronts=front_rows(found),
+        best=_best(found),
     )
 
 
@@ -149,6 +150,22 @@ def _comparisons(found: Sequence[Configuration]) -> tuple[ComparisonRow, ...]:
     pairs = [(ours, _nearest(ours, theirs)) for ours in family for theirs in rivals.values()]
     compared = [_comparison(ours, theirs) for ours, theirs in pairs if theirs is not None]
     return tuple(row for row in compared if row is not None)
+
+
+def _best(found: Sequence[Configuration]) -> tuple[ComparisonRow, ...]:
+    """Compare, at each asked sparsity, the two that validation would choose."""
+    rivals = [x for x in found if x.kind == "rival"]
+    compared = []
+    for asked in sorted({x.asked_sparsity or 0.0 for x in rivals}):
+        theirs = [x for x in rivals if x.asked_sparsity == asked]
+        ours = [x for x in found if x.kind == "family" and abs(x.sparsity - asked) <= SAME_SPARSITY]
+        if ours:
+            compared.append(_comparison(_most_accurate(ours), _most_accurate(theirs)))
+    return tuple(row for row in compared if row is not None)
+
+
+def _most_accurate(found: Sequence[Configuration]) -> Configuration:
+    return max(found, key=lambda x: (x.validation, x.label))
 
 
 def _nearest(ours: Configuration, theirs: Sequence[Configuration]) -> Configuration | None:

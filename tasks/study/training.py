@@ -1,6 +1,9 @@
 """What a study says of its fine-tuning: whether family and rivals get the same, and how much."""
 
+from collections.abc import Sequence
+
 from mixmatch.config import FineTuneSettings
+from tasks.study.row import StudyRow
 
 
 def is_equal(settings: FineTuneSettings) -> bool:
@@ -36,6 +39,17 @@ def inequality(settings: FineTuneSettings) -> str | None:
             "strategies and all rivals start from the base."
         )
     return None
+
+
+def family_epochs(settings: FineTuneSettings, rows: Sequence[StudyRow]) -> int:
+    """Return how many epochs of fine-tuning the family of a study took, all seeds together.
+
+    Under a budget a member starts from its own network of the round before; in a chain from that
+    of another member, whose epochs are counted there.
+    """
+    family = [row for row in rows if row.kind == "family"]
+    elsewhere = sum(row.epochs_before for row in family) if _is_chain(settings) else 0
+    return sum(row.epochs_run for row in family) - elsewhere
 
 
 def _is_chain(settings: FineTuneSettings) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
-    *("demo", "run", "study", "plan", "fetch", "base"),
+    *("demo", "run", "study", "studies", "plan", "fetch", "base"),
     *("list", "show", "export", "inspect", "promote", "approve", "rollback"),
     *("audit", "restore", "gc", "schedule", "serve", "ui", "doctor", "reap"),
 )
@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(mixmatch, command):
     result = mixmatch(command, "--help")
     assert result.exit_code == 0
     assert f"Example: mixmatch {command}" in result.stdout
-    assert command == "inspect" or "--workspace" in result.stdout
+    assert command in {"inspect", "studies"} or "--workspace" in result.stdout
     assert command in {"ui", "serve"} or "--json" in result.stdout
 
 

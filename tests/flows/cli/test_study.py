@@ -4,8 +4,12 @@ from types import ModuleType
 
 import pytest
 
+from mixmatch.config import RunConfig
+from tasks.study.folder import StudyFolder
 from tasks.study.summary import StudySummary
 from tasks.study.table_rows import StudyTables
+
+CONFIG = RunConfig(data={"name": "digits"}, model={"architecture": "resnet18"})
 
 
 @pytest.fixture
@@ -63,3 +67,28 @@ def test_the_folder_must_be_named(mixmatch, run_file):
     result = mixmatch("study", run_file)
     assert result.exit_code == 2
     assert "--results" in result.stderr
+
+
+def test_studies_are_put_side_by_side(mixmatch, tmp_path):
+    for name in ("one", "two"):
+        StudyFolder.open(tmp_path / name, CONFIG)
+    result = mixmatch("studies", tmp_path / "one", tmp_path / "two", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert [x["architecture"] for x in found["studies"]] == ["resnet18", "resnet18"]
+    assert [x["study"] for x in found["studies"]] == ["one", "two"]
+    assert " one    resnet18        0       0" in result.stderr
+
+
+def test_studies_of_one_name_are_told_apart_by_their_paths(mixmatch, tmp_path):
+    paths = [tmp_path / "first" / "results", tmp_path / "second" / "results"]
+    for path in paths:
+        StudyFolder.open(path, CONFIG)
+    result = mixmatch("studies", *paths, "--json")
+    assert [x["study"] for x in json.loads(result.stdout)["studies"]] == [str(x) for x in paths]
+
+
+def test_a_folder_without_a_study_is_refused(mixmatch, tmp_path):
+    result = mixmatch("studies", tmp_path)
+    assert result.exit_code == 2
+    assert f"must hold a study (study.json), got {tmp_path}.\n" in result.stderr

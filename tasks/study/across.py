@@ -1,0 +1,166 @@
+"""Several studies side by side: what each network still keeps, and whose front is larger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixmatch.records import Record
+from mixmatch.statistics import central_95
+from tasks.study.configurations import Configuration, configurations
+from tasks.study.folder import StudyFolder
+from tasks.study.fronts import family_front, resampled_areas
+from tasks.study.publish import tables_of
+from tasks.study.table_rows import FrontRow, SummaryRow
+from tasks.study.training import family_epochs
+
+SMALL_LOSS = 0.01  # one point
+
+
+class StudyLine(Record):
+    """One study at a glance; accuracies, sparsities and losses are fractions.
+
+    Attributes:
+        study: name of its folder.
+        architecture: of its network.
+        num_results: that it has.
+        seeds: that it asks for.
+        epochs: of fine-tuning that its family took, all seeds together.
+        base: the base; None before it has a row.
+        dense: the dense control; None without one.
+        sparsest: the sparsest configuration of the family that loses at most ``SMALL_LOSS`` on
+            validation, against base or dense control, whichever is better there; None: none does.
+        front: the family's front; None before it has one.
+    """
+
+    study: str
+    architecture: str
+    num_results: int
+    seeds: tuple[int, ...]
+    epochs: int
+    base: SummaryRow | None
+    dense: SummaryRow | None
+    sparsest: SummaryRow | None
+    front: FrontRow | None
+
+
+class FrontDifference(Record):
+    """The fronts of two studies of one base network, on the same test images.
+
+    Attributes:
+        study: name of its folder.
+        beside: name of the other's.
+        epochs: of fine-tuning that the family of ``study`` took, all seeds together.
+        beside_epochs: that of the other.
+        area: hypervolume of the front of ``study`` on test, chosen on validation.
+        beside_area: that of the other.
+        difference: ``area`` minus ``beside_area``.
+        low: lower end of its 95 % bootstrap interval, over test images drawn anew for both.
+        high: upper end of it.
+        probability: share of resamples in which ``area`` is larger; ties count half.
+    """
+
+    study: str
+    beside: str
+    epochs: int
+    beside_epochs: int
+    area: float
+    beside_area: float
+    difference: float
+    low: float
+    high: float
+    probability: float
+
+
+class Studies(Record):
+    """Several studies.
+
+    Attributes:
+        studies: in the order in which they were asked for.
+        fronts: of those that share base and test images with an earlier one, each against the
+            first such.
+    """
+
+    studies: tuple[StudyLine, ...]
+    fronts: tuple[FrontDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    line: StudyLine
+    found: tuple[Configuration, ...]
+    origin: tuple[str, str] | None  # digests of base and data; None: there are several, or none
+
+
+def compare_studies(folders: Mapping[str, StudyFolder]) -> Studies:
+    """Put studies side by side, from what their folders hold.
+
+    Args:
+        folders: by name.
+
+    Raises:
+        WorkspaceError: a file cannot be read.
+    """
+    studies = [_read(name, folder) for name, folder in folders.items()]
+    fronts = []
+    for number, one in enumerate(studies):
+        earlier = (x for x in studies[:number] if _are_comparable(one, x))
+        if (first := next(earlier, None)) is not None:
+            fronts.append(_difference(one, first))
+    return Studies(studies=tuple(x.line for x in studies), fronts=tuple(fronts))
+
+
+def _read(name: str, folder: StudyFolder) -> _Study:
+    config, rows, tables = folder.config, folder.rows(), tables_of(folder)
+    found = configurations(rows)
+    by_kind = {row.kind: row for row in reversed(tables.summary)}
+    line = StudyLine(
+        study=name,
+        architecture=config.model.architecture,
+        num_results=len(rows),
+        seeds=config.seeds,
+        epochs=family_epochs(config.fine_tune, rows),
+        base=by_kind.get("base"),
+        dense=by_kind.get("dense"),
+        sparsest=_sparsest(tables.summary),
+        front=next((x for x in tables.fronts if x.kind == "family"), None),
+    )
+    origins = {(row.base_digest, row.data_digest) for row in rows}
+    return _Study(line, found, origins.pop() if len(origins) == 1 else None)
+
+
+def _sparsest(summary: Sequence[SummaryRow]) -> SummaryRow | None:
+    level = max(
+        (row.validation_mean for row in summary if row.kind in {"base", "dense"}), default=None
+    )
+    if level is None:
+        return None
+    kept = [
+        row for row in summary if row.kind == "family" and level - row.validation_mean <= SMALL_LOSS
+    ]
+    return max(kept, key=lambda row: (row.sparsity, row.validation_mean), default=None)
+
+
+def _are_comparable(one: _Study, other: _Study) -> bool:
+    is_same = one.origin is not None and one.origin == other.origin
+    return is_same and one.line.front is not None and other.line.front is not None
+
+
+def _difference(one: _Study, beside: _Study) -> FrontDifference:
+    base = next(x for x in one.found if x.kind == "base")
+    areas = resampled_areas([family_front(one.found), family_front(beside.found)], base)
+    ahead = areas[0] - areas[1]
+    low, high = central_95(ahead)
+    area, beside_area = (x.line.front.hypervolume_test for x in (one, beside) if x.line.front)
+    return FrontDifference(
+        study=one.line.study,
+        beside=beside.line.study,
+        epochs=one.line.epochs,
+        beside_epochs=beside.line.epochs,
+        area=area,
+        beside_area=beside_area,
+        difference=area - beside_area,
+        low=low,
+        high=high,
+        probability=float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2),
+    )

@@ -1,0 +1,94 @@
+import pytest
+
+from mixmatch.config import RunConfig
+from mixmatch.errors import ConfigError
+from tasks.study.across import compare_studies
+from tasks.study.folder import StudyFolder
+
+
+@pytest.fixture
+def make_study(tmp_path, study_config):
+    """Write a study's folder; returns it."""
+
+    def make(name, rows, **fine_tune):
+        settings = study_config.model_dump(by_alias=True) | {"fine_tune": fine_tune}
+        folder = StudyFolder.open(tmp_path / name, RunConfig.model_validate(settings))
+        for row in rows:
+            folder.append(row)
+        return folder
+
+    return make
+
+
+def changed(rows, kind, **update):
+    return [row.model_copy(update=update) if row.kind == kind else row for row in rows]
+
+
+@pytest.fixture
+def plain(make_study, study_rows):
+    return make_study("plain", study_rows)
+
+
+def test_a_study_is_a_line(plain):
+    (line,) = compare_studies({"plain": plain}).studies
+    assert (line.study, line.architecture, line.num_results) == ("plain", "resnet18", 9)
+    assert line.epochs == 4 * 2
+    assert (line.base.test_mean, line.dense.test_mean) == (0.8, pytest.approx(0.85))
+    # On validation the control has 0.9, balanced 0.85, aggressive 0.55: none within a point.
+    assert line.sparsest is None
+    assert (line.front.kind, line.front.num_points) == ("family", 2)
+
+
+def test_the_sparsest_that_keeps_the_accuracy_is_chosen_on_validation(make_study, study_rows):
+    control = study_rows[1].validation
+    rows = [
+        row.model_copy(update={"validation": control}) if row.name == "aggressive" else row
+        for row in study_rows
+    ]
+    (line,) = compare_studies({"one": make_study("one", rows)}).studies
+    assert line.sparsest.label == "aggressive/magnitude"
+    assert line.sparsest.drop == pytest.approx(0.3, abs=1e-15)  # on test it lost much more
+
+
+def test_equal_fronts_differ_by_nothing_in_every_resample(plain, make_study, study_rows):
+    found = compare_studies({"plain": plain, "again": make_study("again", study_rows)})
+    (row,) = found.fronts
+    assert (row.study, row.beside) == ("again", "plain")
+    assert (row.difference, row.low, row.high, row.probability) == (0.0, 0.0, 0.0, 0.5)
+
+
+def test_a_worse_front_is_smaller_than_the_first_study_s(plain, make_study, study_rows):
+    worse = changed(study_rows, "family", test=study_rows[-1].test)
+    third = make_study("third", study_rows)
+    found = compare_studies({"plain": plain, "worse": make_study("worse", worse), "third": third})
+    row, other = found.fronts
+    assert (row.study, row.beside, other.beside) == ("worse", "plain", "plain")
+    assert row.difference == pytest.approx(-0.09, abs=1e-15)
+    assert (row.area, row.probability < 0.05) == (0.0, True)
+    assert row.low < row.difference <= row.high <= 0.0
+
+
+@pytest.mark.parametrize("what", ["base_digest", "data_digest"])
+def test_studies_of_other_networks_or_data_are_not_compared(plain, make_study, study_rows, what):
+    other = make_study("other", [row.model_copy(update={what: "e" * 64}) for row in study_rows])
+    mixed = make_study("mixed", [*study_rows[:-1], study_rows[-1].model_copy(update={what: "e"})])
+    assert compare_studies({"plain": plain, "other": other, "mixed": mixed}).fronts == ()
+
+
+def test_a_chain_counts_inherited_epochs_once(make_study, study_rows):
+    inherited = changed(study_rows, "family", epochs_before=1)
+    chain = make_study("chain", inherited, order="chain", max_epochs=2)
+    budget = make_study("budget", inherited, budget={"epochs": 8}, max_epochs=2)
+    found = compare_studies({"chain": chain, "budget": budget})
+    assert [line.epochs for line in found.studies] == [4, 8]
+
+
+def test_a_study_without_rows_is_a_line_too(make_study):
+    (line,) = compare_studies({"new": make_study("new", [])}).studies
+    assert (line.num_results, line.base, line.sparsest, line.front) == (0, None, None, None)
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        StudyFolder.read(tmp_path)
+    assert str(error.value) == f"A results folder must hold a study (study.json), got {tmp_path}."
