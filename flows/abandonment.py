@@ -2,10 +2,13 @@
 
 A flow run of ours names its owner among its parameters, from its first moment, or as a label where
 a schedule wrote the parameters, and shows its heartbeat as a label. Runs of anybody else, and those
-that are only scheduled, are left alone.
+that are only scheduled, are left alone; the process of a schedule's run that names nobody for long
+died before it could, together with the worker that would have told.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from http.client import INTERNAL_SERVER_ERROR
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -16,6 +19,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 
 from flows.flow_runs import all_flow_runs
@@ -30,8 +34,14 @@ FLOWS = (
     *("compress-scheduled", "nightly", "promote", "rollback"),  # entry points for schedules
 )
 
+_log = logging.getLogger(__name__)
+
 _OWNER_LABEL = "mixmatch.owner"
 _BEAT_LABEL = "mixmatch.beat_ms"
+# How long a run of a schedule may be without an owner: running it names one within seconds, but
+# before that a worker may have to fetch an image.
+_NAMELESS_S: Mapping[StateType | None, float] = {StateType.PENDING: 3600.0}
+_NAMELESS_RUNNING_S = 600.0
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -82,11 +92,26 @@ def crash_abandoned(*, alone: bool) -> CrashedRuns:
         under_way = _under_way(client)
         beats = _beats(under_way)
         dead = [run for run in under_way if _is_dead(run, beats, alone=alone)]
-        message = "Its process ended without telling how the flow went."
-        for run in dead:
-            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        dead = [run for run in dead if _crash(client, run)]
         num_task_runs = crash_tasks_of(client, [run.id for run in dead])
     return CrashedRuns(flow_runs=tuple(run.name for run in dead), num_task_runs=num_task_runs)
+
+
+def _crash(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Set a flow run to Crashed; False where Prefect cannot do that yet.
+
+    The run of a schedule that was removed meanwhile holds a place in what no longer exists, on
+    which Prefect fails until the lease of that place has run out, some minutes later.
+    """
+    message = "Its process ended without telling how the flow went."
+    try:
+        client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code < INTERNAL_SERVER_ERROR or run.deployment_id is None:
+            raise
+        _log.warning("Prefect could not close the flow run %s; it is tried again later.", run.name)
+        return False
+    return True
 
 
 def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
@@ -97,8 +122,16 @@ def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
 def _is_dead(run: FlowRun, beats: Mapping[Owner, float], *, alone: bool) -> bool:
     owner = _owner_of(run)
     if owner is None:
-        return alone and run.deployment_id is None
+        return _is_silent(run) if run.deployment_id else alone
     return not owner.is_alive(beats[owner])
+
+
+def _is_silent(run: FlowRun) -> bool:
+    """Say whether a run of a schedule is without an owner for longer than a living one can be."""
+    since = run.state.timestamp if run.state else run.created
+    if since is None:
+        return False
+    return age_s(since.timestamp()) > _NAMELESS_S.get(run.state_type, _NAMELESS_RUNNING_S)
 
 
 def _owner_of(run: FlowRun) -> Owner | None:

@@ -8,6 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.states import Pending, Running, Scheduled
 
+from flows import abandonment
 from flows.abandonment import crash_abandoned
 from flows.cli.reap import lines_of
 from flows.deployments import deployments_of, interval_schedule, remove_schedule, save_schedule
@@ -35,6 +36,21 @@ def step():
 def client(server_site):
     with get_client(sync_client=True) as client:
         yield client
+
+
+@pytest.fixture
+def make_schedule(client, server_site, tmp_path):
+    """Save a schedule that is not due for long; returns its deployment."""
+    data, model = {"name": "digits"}, {"architecture": "test_resnet"}
+    config = parse_run_config({"name": "n", "data": data, "model": model}, "r")
+
+    def make(name):
+        due = interval_schedule(86400 * 300)
+        save_schedule(config, server_site, due, name=name, pool="mixmatch", folder=tmp_path)
+        (deployment,) = (x for x in deployments_of(client) if x.name == name)
+        return deployment
+
+    return make
 
 
 def started(client, owner, state=None):
@@ -88,14 +104,9 @@ def test_a_flow_that_is_owned_says_by_whom_and_gives_signs_of_life(client, serve
     assert labels["mixmatch.beat_ms"] > 0
 
 
-def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, server_site, tmp_path):
+def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, make_schedule):
     """Else the next night's run would wait for it for ever."""
-    config = parse_run_config(
-        {"name": "n", "data": {"name": "digits"}, "model": {"architecture": "test_resnet"}}, "r"
-    )
-    due = interval_schedule(86400 * 300)
-    save_schedule(config, server_site, due, name="place", pool="mixmatch", folder=tmp_path)
-    (deployment,) = (x for x in deployments_of(client) if x.name == "place")
+    deployment = make_schedule("place")
     first, second = (client.create_flow_run_from_deployment(deployment.id) for _ in range(2))
     for state in (Pending(), Running()):
         client.set_flow_run_state(first.id, state)
@@ -105,6 +116,39 @@ def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, server_
     begins = client.set_flow_run_state(second.id, Pending()).state
     remove_schedule("place")
     assert (waits, begins.name) == ("AwaitingConcurrencySlot", "Pending")
+
+
+@pytest.mark.parametrize(("begun", "limit_s"), [((Pending, Running), 600), ((Pending,), 3600)])
+def test_a_scheduled_run_that_died_before_it_named_its_owner_is_closed_later(
+    client, make_schedule, monkeypatch, begun, limit_s
+):
+    deployment = make_schedule("nameless")
+    run = client.create_flow_run_from_deployment(deployment.id)
+    for state in begun:
+        client.set_flow_run_state(run.id, state())
+    found = []
+    for later_s in (limit_s - 30, limit_s + 30):
+        monkeypatch.setattr(abandonment, "age_s", lambda at, later_s=later_s: later_s)
+        crash_abandoned(alone=False)
+        found.append(client.read_flow_run(run.id).state_name)
+    remove_schedule("nameless")
+    assert found == [begun[-1]().name, "Crashed"]
+
+
+def test_a_run_that_prefect_cannot_close_yet_keeps_no_other_open(client, make_schedule, caplog):
+    """A schedule is removed whose run then dies: its place is in what no longer exists."""
+    deployment = make_schedule("removed")
+    stuck = client.create_flow_run_from_deployment(deployment.id)
+    for state in (Pending(), Running()):
+        client.set_flow_run_state(stuck.id, state)
+    client.update_flow_run_labels(stuck.id, {"mixmatch.owner": str(dead_owner())})
+    remove_schedule("removed")
+    other = started(client, dead_owner())
+    crashed = crash_abandoned(alone=False)
+    assert states(client, other)[0] == "Crashed"
+    assert client.read_flow_run(stuck.id).state_name == "Running"
+    assert stuck.name not in crashed.flow_runs
+    assert f"Prefect could not close the flow run {stuck.name}" in caplog.text
 
 
 def test_what_a_living_owner_holds_is_left_alone(client):
