@@ -117,7 +117,8 @@ def killed_scheduler(workspace: Path, stack: ExitStack) -> Disturbed:
     cluster.scheduler.kill()
     cluster.scheduler.wait()
     cluster.start_scheduler()
-    what = "scheduler of an existing Dask cluster killed in a fine-tune, and started again"
+    cluster.replace_workers()
+    what = "scheduler of an existing Dask cluster killed in a fine-tune, started again like workers"
     return _disturbed(workspace, what, run.end(), settings)
 
 

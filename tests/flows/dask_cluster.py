@@ -70,6 +70,16 @@ class DaskCluster:
         self.workers.append(worker)
         return worker
 
+    def replace_workers(self):
+        """Start each worker again once it has ended, as what supervises it would.
+
+        A worker of Dask ends when it loses its scheduler.
+        """
+        ending, self.workers = self.workers, []
+        for worker in ending:
+            worker.wait(_END_S)
+            self.add_worker()
+
     def end(self):
         processes = [x for x in (*self.workers, self.scheduler) if x is not None]
         for process in processes:
