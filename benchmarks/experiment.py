@@ -1,9 +1,9 @@
 """The experiment of ``docs/results``, part by part: ``make experiment``.
 
 A part is a study of ``configs/experiment``; the dense network that it names as its checkpoint is
-trained first, unless it lies there. Whatever was killed goes on from where it was: training from
-its last epoch, a study from its rows. Give names of parts to do only those, ``base-NAME`` to train
-a dense network alone.
+trained first, unless it lies there. After each part the page over all is written anew. Whatever was
+killed goes on from where it was: training from its last epoch, a study from its rows. Give names of
+parts to do only those, ``base-NAME`` to train a dense network alone.
 """
 
 import json
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.experiment_page import write_page
 from tasks.run_file import load_run_file
 from tasks.site import Site
 from tasks.workspace import Workspace
@@ -36,6 +37,7 @@ def main() -> None:
         if not checkpoint.exists():
             keep(train(RUN_FILES / f"base-{checkpoint.stem}.yaml"), checkpoint)
         mixmatch("study", run_file, "--results", RESULTS / part)
+        write_page(RESULTS)
 
 
 def train(run_file: Path) -> str:

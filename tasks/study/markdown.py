@@ -35,9 +35,17 @@ _COMPARISON = (
 _FRONT = ("front", "configurations", "on it", "on validation", "on test (95 %)")
 
 
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of texts."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    # A star alone would begin emphasis, and a bar end the cell.
+    cells = [[text.replace("*", r"\*").replace("|", r"\|") for text in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
 def summary_table(rows: Sequence[SummaryRow]) -> str:
     """Return base, control, family and rivals; ``*`` marks the front, ``+`` that over sizes."""
-    return _table(_SUMMARY, [_summary_cells(row) for row in rows])
+    return table(_SUMMARY, [_summary_cells(row) for row in rows])
 
 
 def comparison_table(rows: Sequence[ComparisonRow]) -> str:
@@ -55,7 +63,7 @@ def comparison_table(rows: Sequence[ComparisonRow]) -> str:
         )
         for row in rows
     ]
-    return _table(_COMPARISON, cells)
+    return table(_COMPARISON, cells)
 
 
 def front_table(rows: Sequence[FrontRow]) -> str:
@@ -70,7 +78,7 @@ def front_table(rows: Sequence[FrontRow]) -> str:
         )
         for row in rows
     ]
-    return _table(_FRONT, cells)
+    return table(_FRONT, cells)
 
 
 def session_table(rows: Sequence[Stretch]) -> str:
@@ -84,13 +92,13 @@ def session_table(rows: Sequence[Stretch]) -> str:
         )
         for row in rows
     ]
-    return _table(("started (UTC)", "wall time, s", "hardware", "versions"), cells)
+    return table(("started (UTC)", "wall time, s", "hardware", "versions"), cells)
 
 
 def effort_table(rows: Sequence[Effort]) -> str:
     """Return what the results of each kind took."""
     cells = [(row.kind, str(row.num_results), f"{row.seconds:.0f}", _cpu(row)) for row in rows]
-    return _table(("results", "number", "wall time of the jobs, s", "processor time, s"), cells)
+    return table(("results", "number", "wall time of the jobs, s", "processor time, s"), cells)
 
 
 def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
@@ -143,10 +151,3 @@ def _cpu(row: Effort) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f}"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    # A star alone would begin emphasis, and a bar end the cell.
-    cells = [[text.replace("*", r"\*").replace("|", r"\|") for text in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

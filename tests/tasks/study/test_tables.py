@@ -129,6 +129,20 @@ def test_a_rival_at_another_sparsity_is_not_compared(study_rows):
     assert make_tables(moved, wants_dense=True).comparisons == ()
 
 
+def test_the_best_of_both_at_a_sparsity_are_those_that_validation_chooses(study_rows, make_row):
+    more = [
+        # More accurate on test, less on validation.
+        make_row("rival", "SNIP", "1111111111", num_nonzero=401, validation="1110000000"),
+        make_row("family", "other", "1111111111", num_nonzero=400, validation="1110000000"),
+        # Nothing of the family is as sparse.
+        make_row("rival", "SNIP", "1111111111", num_nonzero=300),
+    ]
+    (row,) = make_tables([*study_rows, *more], wants_dense=True).best
+    assert (row.label, row.rival_label) == ("balanced/magnitude", "MAG@0.599")
+    assert row.difference == pytest.approx(0.4, abs=1e-15)
+    assert row in make_tables(study_rows, wants_dense=True).comparisons
+
+
 def test_only_seeds_that_both_have_are_compared(study_rows):
     (row,) = make_tables(
         [x for x in study_rows if x.label != "MAG@0.599/0"], wants_dense=True

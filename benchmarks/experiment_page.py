@@ -1,0 +1,200 @@
+"""The page over all studies of the experiment, docs/results/README.md, from their rows alone.
+
+``python -m benchmarks.experiment_page`` writes what stands below the page's mark; what stands above
+it is text.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.study.across import FrontDifference, StudyLine, compare_studies
+from tasks.study.claims import verdict
+from tasks.study.effort import stretches
+from tasks.study.folder import StudyFolder
+from tasks.study.markdown import drop_text, table
+from tasks.study.publish import tables_of
+from tasks.study.table_rows import ComparisonRow, StudyTables, SummaryRow
+
+RESULTS = Path("docs/results")
+MARK = "<!-- benchmarks/experiment_page.py writes all that follows -->"
+NETWORKS = ("resnet18", "vgg11", "levit384", "swin-tiny")
+# The first is what the others are compared with: the same family, trained strategy by strategy.
+VARIANTS = (
+    "resnet18-auto",
+    *("resnet18-blind", "resnet18-chain", "resnet18-distill"),
+    *("resnet18-budget", "resnet18-budget-third"),
+)
+_NEAR = 0.005  # of the paper's sparsity
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The best row of the paper for one network, fractions (arXiv 2603.20280)."""
+
+    sparsity: float
+    drop: float
+
+    @property
+    def goal(self) -> float:
+        """What the upper end of our drop must not exceed."""
+        return max(self.drop / 4, 0.004)
+
+
+PUBLISHED = {
+    "vgg11": _Published(0.896, 0.0199),
+    "resnet18": _Published(0.873, 0.0121),
+    "resnet18-auto": _Published(0.873, 0.0121),
+    "levit384": _Published(0.541, 0.0021),
+    "swin-tiny": _Published(0.448, 0.0150),
+}
+
+
+def main() -> None:
+    """Write the page."""
+    write_page(RESULTS)
+
+
+def write_page(results: Path) -> None:
+    """Write the tables of all studies that are there below what the page says already."""
+    names = [name for name in (*NETWORKS, *VARIANTS) if (results / name / "study.json").is_file()]
+    folders = {name: StudyFolder.read(results / name) for name in names}
+    tables = {name: tables_of(folder) for name, folder in folders.items()}
+    variants = {name: folders[name] for name in VARIANTS if name in folders}
+    parts = [
+        "## Networks\n\n" + _networks(compare_studies(folders).studies),
+        "## At the paper's own sparsities\n\n" + _published(tables),
+        "## The family's best against the best rival\n\n" + _best(tables),
+        "## Beyond the paper, on ResNet-18\n\n" + _variants(compare_studies(variants).fronts),
+        "## Rounded to int8\n\n" + _int8(tables),
+        "## Time and machines\n\n" + _effort(folders),
+    ]
+    page = results / "README.md"
+    head = page.read_text().partition(MARK)[0].rstrip() if page.is_file() else "# Results"
+    page.write_text("\n\n".join([head, MARK, *parts]) + "\n")
+
+
+def _networks(lines: Sequence[StudyLine]) -> str:
+    headings = (
+        *("study", "results", "seeds", "base test %", "dense control test %"),
+        *("keeps at most one point: sparsity %", "its drop on test, points (95 %)"),
+    )
+    cells = [
+        (
+            f"[{x.study}]({x.study}/README.md)",
+            str(x.num_results),
+            str(len(x.seeds)),
+            _interval(x.base),
+            _interval(x.dense),
+            f"{100 * x.sparsest.sparsity:.2f} ({x.sparsest.label})" if x.sparsest else "none",
+            drop_text(x.sparsest) if x.sparsest else "-",
+        )
+        for x in lines
+    ]
+    return table(headings, cells)
+
+
+def _published(tables: Mapping[str, StudyTables]) -> str:
+    headings = (
+        *("study", "paper: sparsity %", "paper: drop", "ours", "sparsity %", "drop, points (95 %)"),
+        *("goal for the upper end", "met"),
+    )
+    cells = []
+    for name, published in PUBLISHED.items():
+        near = _near(tables[name].summary, published.sparsity) if name in tables else None
+        if near is None or near.drop_high is None:
+            continue
+        met = "yes" if near.drop_high <= published.goal else "NO"
+        paper = (f"{100 * published.sparsity:.1f}", f"{100 * published.drop:.2f}")
+        ours = (near.label, f"{100 * near.sparsity:.2f}", drop_text(near))
+        cells.append((name, *paper, *ours, f"{100 * published.goal:.2f}", met))
+    return table(headings, cells)
+
+
+def _near(summary: Sequence[SummaryRow], sparsity: float) -> SummaryRow | None:
+    """Return the family's most accurate configuration on validation at a sparsity."""
+    near = [x for x in summary if x.kind == "family" and abs(x.sparsity - sparsity) <= _NEAR]
+    return max(near, key=lambda x: (x.validation_mean, x.label), default=None)
+
+
+def _best(tables: Mapping[str, StudyTables]) -> str:
+    headings = (
+        *("study", "sparsity %", "family's best", "best rival", "difference, points (95 %)"),
+        *("probability", "more accurate"),
+    )
+    cells = [(name, *_compared(row)) for name, of_one in tables.items() for row in of_one.best]
+    return table(headings, cells)
+
+
+def _compared(row: ComparisonRow) -> tuple[str, ...]:
+    low, high = 100 * row.low, 100 * row.high
+    return (
+        f"{100 * row.sparsity:.2f}",
+        f"{row.label} {100 * row.test:.2f} %",
+        f"{row.rival_label} {100 * row.rival_test:.2f} %",
+        f"{100 * row.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+        f"{row.probability:.3f}",
+        verdict(row.probability),
+    )
+
+
+def _variants(fronts: Sequence[FrontDifference]) -> str:
+    headings = (
+        *("study", "epochs", f"epochs of {VARIANTS[0]}", "front", f"front of {VARIANTS[0]}"),
+        *("difference (95 %)", "probability that it is larger"),
+    )
+    cells = [
+        (
+            x.study,
+            str(x.epochs),
+            str(x.beside_epochs),
+            f"{x.area:.5f}",
+            f"{x.beside_area:.5f}",
+            f"{x.difference:+.5f} ({x.low:+.5f} to {x.high:+.5f})",
+            f"{x.probability:.3f}",
+        )
+        for x in fronts
+    ]
+    return table(headings, cells)
+
+
+def _int8(tables: Mapping[str, StudyTables]) -> str:
+    headings = ("study", "configuration", "float32 test %", "int8 test %", "float32 MB", "int8 MB")
+    cells = [
+        (
+            name,
+            row.label,
+            f"{100 * row.test_mean:.2f}",
+            f"{100 * row.int8_test_mean:.2f}",
+            f"{row.bytes / 1e6:.2f}",
+            f"{row.int8_bytes / 1e6:.2f}",
+        )
+        for name, of_one in tables.items()
+        for row in of_one.summary
+        if row.int8_test_mean is not None and row.int8_bytes is not None and row.on_front
+    ]
+    return table(headings, cells)
+
+
+def _effort(folders: Mapping[str, StudyFolder]) -> str:
+    headings = ("study", "wall time, h", "processor time of its jobs, h", "hardware", "versions")
+    cells = []
+    for name, folder in folders.items():
+        rows = folder.rows()
+        wall_s = sum(x.seconds for x in stretches(folder.sessions(), rows))
+        cpu_s = sum(row.cpu_seconds or 0.0 for row in rows)
+        versions = {f"{x} {version}" for row in rows for x, version in row.versions.items()}
+        hardware = "; ".join(sorted({row.hardware for row in rows}))
+        hours = (f"{wall_s / 3600:.2f}", f"{cpu_s / 3600:.2f}")
+        cells.append((name, *hours, hardware, ", ".join(sorted(versions))))
+    return table(headings, cells)
+
+
+def _interval(row: SummaryRow | None) -> str:
+    if row is None:
+        return "-"
+    return f"{100 * row.test_mean:.2f} ({100 * row.test_low:.1f} to {100 * row.test_high:.1f})"
+
+
+if __name__ == "__main__":
+    main()
