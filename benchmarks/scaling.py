@@ -115,12 +115,12 @@ def main() -> None:
     """Measure what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=Path)
-    parser.add_argument("pieces", nargs="*", default=[*PIECES], choices=[*PIECES, []])
+    parser.add_argument("pieces", nargs="*", choices=[*PIECES, []])
     asked = parser.parse_args()
     folder = asked.rows.resolve().with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     done = {row["piece"] for row in read_rows(asked.rows)}
-    for name in asked.pieces:
+    for name in asked.pieces or PIECES:
         if name not in done:
             row = {"piece": name, **PIECES[name](folder), **machine()}
             append(asked.rows, row)
