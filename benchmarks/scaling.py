@@ -69,9 +69,9 @@ def equal(folder: Path) -> dict[str, Any]:
 
 
 def long(folder: Path) -> dict[str, Any]:
-    """Run for about ten minutes: twenty jobs of a minute each on two workers."""
+    """Run for about ten minutes: twenty jobs of a minute each by two workers."""
     seeds = ",".join(map(str, range(20)))
-    longer = ("fine_tune.max_epochs=150", "fine_tune.patience=150", "engine.workers=2")
+    longer = ("fine_tune.max_epochs=75", "fine_tune.patience=75", "engine.workers=2")
     return run(folder / "long", EQUAL, f"seeds=[{seeds}]", *longer)
 
 
