@@ -51,6 +51,19 @@ class FanOutcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """What one round has begun.
+
+    Attributes:
+        flow_run_id: of its subflow; None before that has begun.
+        running: by label, the jobs that were submitted and have not ended.
+    """
+
+    flow_run_id: UUID | None = None
+    running: dict[str, PrefectDaskFuture[Any]] = field(default_factory=dict)
+
+
 OnRecord = Callable[[str, Record], None]
 _Ended: TypeAlias = "SimpleQueue[str]"
 
@@ -126,17 +139,22 @@ def _run_round(
 ) -> dict[str, str]:
     """Run ``jobs`` in one subflow, adding to ``outcome``; say by label what is lost, and why."""
     lost: dict[str, str] = {}
+    under_way = _UnderWay()
 
     name = "fan-out" if number == 1 else f"fan-out, round {number}"
     with _workers(work, len(jobs)) as (runner, placed):
 
         def run() -> None:
-            lost.update(_map(placed, jobs, outcome))
+            under_way.flow_run_id = _round_id()
+            lost.update(_map(placed, jobs, outcome, under_way))
 
         token = _ROUND.set(run)
         try:
             subflow = Flow(_body, name="fan-out", flow_run_name=name, task_runner=cast(Any, runner))
             subflow(num_jobs=len(jobs), owner=str(Owner.here()))
+        except (KeyboardInterrupt, SystemExit):
+            _abandon(work, under_way)
+            raise
         finally:
             _ROUND.reset(token)
     if lost:
@@ -169,12 +187,22 @@ def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
     yield runner, replace(work, ahead=_AHEAD_PER_WORKER * workers)
 
 
-def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str, str]:
+def _abandon(work: _Work, under_way: _UnderWay) -> None:
+    """End the workers, and tell the server of their jobs; else it would be waited for in vain."""
+    work.workers.end()
+    if under_way.flow_run_id is not None:
+        labels = {x.task_run_id: label for label, x in under_way.running.items()}
+        crash_lost(work.task, under_way.flow_run_id, labels)
+
+
+def _map(
+    work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome, under_way: _UnderWay
+) -> dict[str, str]:
     """Submit ``jobs`` and sort what comes back; waits until the server knows all of it."""
     lost: dict[str, str] = {}
     dead: dict[UUID, str] = {}
     states: dict[UUID, State] = {}
-    for label, future in _as_completed(work, jobs, outcome):
+    for label, future in _as_completed(work, jobs, outcome, under_way.running):
         in_dask: Any = future.wrapped_future
         try:
             state: State = in_dask.result()
@@ -199,16 +227,21 @@ def _map(work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome) -> dict[str,
 
 
 def _as_completed(
-    work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome
+    work: _Work,
+    jobs: Mapping[str, Job],
+    outcome: FanOutcome,
+    running: dict[str, PrefectDaskFuture[Any]],
 ) -> Iterator[tuple[str, PrefectDaskFuture[Any]]]:
-    """Yield jobs as they end; what the caller writes into ``outcome`` decides what may begin."""
+    """Yield jobs as they end; what the caller writes into ``outcome`` decides what may begin.
+
+    ``running`` holds at all times what was submitted and has not been yielded.
+    """
     waiting = dict(jobs)
     ended: _Ended = SimpleQueue()
-    running: dict[str, PrefectDaskFuture[Any]] = {}
     watch = _watch() if work.engine.kind == "dask" else None
     while True:
         room = work.ahead - len(running)
-        running |= _submit_ready(work, waiting, outcome, ended, room)
+        running.update(_submit_ready(work, waiting, outcome, ended, room))
         if not running:
             return
         label = _next(ended, watch, running)
