@@ -8,22 +8,28 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import partial
-from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import Flow, Task
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect_dask.task_runners import PrefectDaskFuture
 
 from flows.cluster import num_workers
 from flows.job_runner import JobRunner, unchanging_settings
 from flows.local_workers import LocalWorkers
-from flows.scheduler import WorkerWatch, existing_cluster, needing
+from flows.scheduler import existing_cluster
 from flows.settling import crash_lost, settle_known
 from flows.steps import for_workers_elsewhere, sentence_of
+from flows.submission import (
+    AHEAD_PER_WORKER,
+    FanOutcome,
+    OnRecord,
+    Running,
+    Work,
+    as_completed,
+    fail_followers,
+)
 from mixmatch.config import EngineSettings
 from mixmatch.records import Record
 from tasks.jobs import Job
@@ -31,24 +37,7 @@ from tasks.owners import Owner
 from tasks.site import Site
 
 _SETTLE_S = 15.0
-_LOOK_S = 5.0
-# Jobs that are submitted before they can begin: enough that no worker waits. What is submitted
-# takes memory here and at the scheduler, however many jobs there are.
-_AHEAD_PER_WORKER, _AHEAD_ELSEWHERE = 4, 512
 _ROUND: ContextVar[Callable[[], None]] = ContextVar("round")
-
-
-@dataclass(slots=True)
-class FanOutcome:
-    """What became of the jobs; every label stands in exactly one of the two.
-
-    Attributes:
-        records: by label, of the jobs that succeeded.
-        failures: by label, why the others did not, one sentence or two.
-    """
-
-    records: dict[str, Record] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,25 +50,7 @@ class _UnderWay:
     """
 
     flow_run_id: UUID | None = None
-    running: dict[str, PrefectDaskFuture[Any]] = field(default_factory=dict)
-
-
-OnRecord = Callable[[str, Record], None]
-_Ended: TypeAlias = "SimpleQueue[str]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What every round of one fan-out has in common."""
-
-    task: Task[..., Any]
-    site: Site
-    engine: EngineSettings
-    workers: LocalWorkers
-    after: Mapping[str, str]
-    on_record: OnRecord | None
-    accelerated: bool
-    ahead: int = _AHEAD_ELSEWHERE
+    running: Running = field(default_factory=dict)
 
 
 def fan_out(
@@ -112,7 +83,7 @@ def fan_out(
     """
     outcome = FanOutcome()
     waits = _within(after or {}, jobs)
-    work = _Work(task, site, engine, workers, waits, on_record, _is_accelerated(jobs))
+    work = Work(task, site, engine, workers, waits, on_record, _is_accelerated(jobs))
     reasons: dict[str, str] = {}
     for number in range(1, rounds + 1):
         left = {label: job for label, job in jobs.items() if label not in _done(outcome)}
@@ -121,7 +92,7 @@ def fan_out(
         reasons = _run_round(work, left, outcome, number)
     for label, reason in reasons.items():
         outcome.failures[label] = f"Its worker process died in each of {rounds} rounds ({reason})."
-    _fail_followers(work, {x: job for x, job in jobs.items() if x not in _done(outcome)}, outcome)
+    fail_followers(work, {x: job for x, job in jobs.items() if x not in _done(outcome)}, outcome)
     return outcome
 
 
@@ -135,7 +106,7 @@ def _done(outcome: FanOutcome) -> Collection[str]:
 
 
 def _run_round(
-    work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome, number: int
+    work: Work, jobs: Mapping[str, Job], outcome: FanOutcome, number: int
 ) -> dict[str, str]:
     """Run ``jobs`` in one subflow, adding to ``outcome``; say by label what is lost, and why."""
     lost: dict[str, str] = {}
@@ -174,7 +145,7 @@ def _body(num_jobs: int, owner: str) -> None:
 
 
 @contextmanager
-def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
+def _workers(work: Work, num_jobs: int) -> Iterator[tuple[JobRunner, Work]]:
     """Yield a runner for one round, and ``work`` as its workers are to be told of it."""
     engine = work.engine
     if engine.kind == "dask":
@@ -184,10 +155,10 @@ def _workers(work: _Work, num_jobs: int) -> Iterator[tuple[JobRunner, _Work]]:
         return
     workers = num_workers(engine, num_jobs, accelerated=work.accelerated)
     runner = work.workers.runner(workers, engine.threads_per_job)
-    yield runner, replace(work, ahead=_AHEAD_PER_WORKER * workers)
+    yield runner, replace(work, ahead=AHEAD_PER_WORKER * workers)
 
 
-def _abandon(work: _Work, under_way: _UnderWay) -> None:
+def _abandon(work: Work, under_way: _UnderWay) -> None:
     """End the workers, and tell the server of their jobs; else it would be waited for in vain."""
     work.workers.end()
     if under_way.flow_run_id is not None:
@@ -196,13 +167,13 @@ def _abandon(work: _Work, under_way: _UnderWay) -> None:
 
 
 def _map(
-    work: _Work, jobs: Mapping[str, Job], outcome: FanOutcome, under_way: _UnderWay
+    work: Work, jobs: Mapping[str, Job], outcome: FanOutcome, under_way: _UnderWay
 ) -> dict[str, str]:
     """Submit ``jobs`` and sort what comes back; waits until the server knows all of it."""
     lost: dict[str, str] = {}
     dead: dict[UUID, str] = {}
     states: dict[UUID, State] = {}
-    for label, future in _as_completed(work, jobs, outcome, under_way.running):
+    for label, future in as_completed(work, jobs, outcome, under_way.running):
         in_dask: Any = future.wrapped_future
         try:
             state: State = in_dask.result()
@@ -226,85 +197,9 @@ def _map(
     return lost
 
 
-def _as_completed(
-    work: _Work,
-    jobs: Mapping[str, Job],
-    outcome: FanOutcome,
-    running: dict[str, PrefectDaskFuture[Any]],
-) -> Iterator[tuple[str, PrefectDaskFuture[Any]]]:
-    """Yield jobs as they end; what the caller writes into ``outcome`` decides what may begin.
-
-    ``running`` holds at all times what was submitted and has not been yielded.
-    """
-    waiting = dict(jobs)
-    ended: _Ended = SimpleQueue()
-    watch = _watch() if work.engine.kind == "dask" else None
-    while True:
-        room = work.ahead - len(running)
-        running.update(_submit_ready(work, waiting, outcome, ended, room))
-        if not running:
-            return
-        label = _next(ended, watch, running)
-        yield label, running.pop(label)
-
-
 def _round_id() -> UUID:
     """Return the id of the running subflow."""
     return cast(UUID, cast(Any, FlowRunContext.get()).flow_run.id)
-
-
-def _watch() -> WorkerWatch:
-    """Watch over the cluster of the running subflow."""
-    return WorkerWatch(cast(Any, FlowRunContext.get()).task_runner.client)
-
-
-def _next(
-    ended: "_Ended", watch: WorkerWatch | None, running: Mapping[str, PrefectDaskFuture[Any]]
-) -> str:
-    """Return the next that has ended; where all workers stay away, all that is running ends so."""
-    while True:
-        try:
-            return ended.get(timeout=_LOOK_S if watch else None)
-        except Empty:
-            if watch and watch.is_forsaken():
-                watch.give_up([future.wrapped_future for future in running.values()])
-
-
-def _submit_ready(
-    work: _Work,
-    waiting: dict[str, Job],
-    outcome: FanOutcome,
-    ended: "_Ended",
-    room: int,
-) -> dict[str, PrefectDaskFuture[Any]]:
-    """Submit of ``waiting`` what need not wait any longer, as far as there is room; by label."""
-    _fail_followers(work, waiting, outcome)
-    begun: dict[str, PrefectDaskFuture[Any]] = {}
-    for label in list(waiting):
-        if len(begun) >= room:
-            break
-        first = work.after.get(label)
-        if first is None or first in outcome.records:
-            job = waiting.pop(label)
-            with needing(accelerated=work.accelerated and work.engine.kind == "dask"):
-                submitted = work.task.submit(job=job, site=work.site, label=label)
-            begun[label] = cast(PrefectDaskFuture[Any], submitted)
-            begun[label].add_done_callback(partial(_hand_over, ended, label))
-    return begun
-
-
-def _hand_over(ended: "_Ended", label: str, _: object) -> None:
-    """Pass on what has ended, from the thread of Dask's that noticed."""
-    ended.put(label)
-
-
-def _fail_followers(work: _Work, waiting: dict[str, Job], outcome: FanOutcome) -> None:
-    """Give up what would start from a failure, and what would start from that."""
-    while doomed := [x for x in waiting if work.after.get(x) in outcome.failures]:
-        for label in doomed:
-            del waiting[label]
-            first = work.after[label]
-            outcome.failures[label] = f"{first}, whose network it starts from, failed."
 
 
 def _is_accelerated(jobs: Mapping[str, Job]) -> bool:
