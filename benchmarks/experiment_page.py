@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.study.across import FrontDifference, StudyLine, compare_studies
-from tasks.study.claims import verdict
 from tasks.study.effort import stretches
 from tasks.study.folder import StudyFolder
-from tasks.study.markdown import drop_text, table
+from tasks.study.markdown import comparison_table, drop_text, table
 from tasks.study.publish import tables_of
-from tasks.study.table_rows import ComparisonRow, StudyTables, SummaryRow
+from tasks.study.table_rows import StudyTables, SummaryRow
 
 RESULTS = Path("docs/results")
 MARK = "<!-- benchmarks/experiment_page.py writes all that follows -->"
@@ -118,24 +117,8 @@ def _near(summary: Sequence[SummaryRow], sparsity: float) -> SummaryRow | None:
 
 
 def _best(tables: Mapping[str, StudyTables]) -> str:
-    headings = (
-        *("study", "sparsity %", "family's best", "best rival", "difference, points (95 %)"),
-        *("probability", "more accurate"),
-    )
-    cells = [(name, *_compared(row)) for name, of_one in tables.items() for row in of_one.best]
-    return table(headings, cells)
-
-
-def _compared(row: ComparisonRow) -> tuple[str, ...]:
-    low, high = 100 * row.low, 100 * row.high
-    return (
-        f"{100 * row.sparsity:.2f}",
-        f"{row.label} {100 * row.test:.2f} %",
-        f"{row.rival_label} {100 * row.rival_test:.2f} %",
-        f"{100 * row.difference:+.2f} ({low:+.2f} to {high:+.2f})",
-        f"{row.probability:.3f}",
-        verdict(row.probability),
-    )
+    parts = [f"### {name}\n\n{comparison_table(x.best)}" for name, x in tables.items() if x.best]
+    return "\n\n".join(parts) or "None yet."
 
 
 def _variants(fronts: Sequence[FrontDifference]) -> str:

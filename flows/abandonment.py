@@ -40,8 +40,7 @@ _OWNER_LABEL = "mixmatch.owner"
 _BEAT_LABEL = "mixmatch.beat_ms"
 # How long a run of a schedule may be without an owner: running it names one within seconds, but
 # before that a worker may have to fetch an image.
-_NAMELESS_S: Mapping[StateType | None, float] = {StateType.PENDING: 3600.0}
-_NAMELESS_RUNNING_S = 600.0
+_NAMELESS_PENDING_S, _NAMELESS_S = 3600.0, 600.0
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -131,7 +130,8 @@ def _is_silent(run: FlowRun) -> bool:
     since = run.state.timestamp if run.state else run.created
     if since is None:
         return False
-    return age_s(since.timestamp()) > _NAMELESS_S.get(run.state_type, _NAMELESS_RUNNING_S)
+    is_pending = run.state_type == StateType.PENDING
+    return age_s(since.timestamp()) > (_NAMELESS_PENDING_S if is_pending else _NAMELESS_S)
 
 
 def _owner_of(run: FlowRun) -> Owner | None:

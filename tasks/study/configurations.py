@@ -66,7 +66,7 @@ class Configuration:
 
     def all_correct_test(self) -> NDArray[np.bool_]:
         """Return which test images all its seeds got right: bool, shape (seeds, images)."""
-        return self.correct_test([row.seed for row in self.rows])
+        return np.stack([unpack_correct(row.test) for row in self.rows])
 
 
 def configurations(rows: Sequence[StudyRow]) -> tuple[Configuration, ...]:

@@ -78,7 +78,7 @@ class References:
     def reference_rows(self, rows: Sequence[StudyRow]) -> tuple[StudyRow, ...]:
         """Return the rows that the drop of these is taken against.
 
-        None if there is no drop, or if they do not all come from one base network.
+        Empty if there is no drop, or if they do not all come from one base network.
         """
         bases = {row.base_digest for row in rows}
         if len(bases) > 1:

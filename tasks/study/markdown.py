@@ -101,6 +101,15 @@ def effort_table(rows: Sequence[Effort]) -> str:
     return table(("results", "number", "wall time of the jobs, s", "processor time, s"), cells)
 
 
+def drop_text(row: SummaryRow) -> str:
+    """Return the drop in points, with its interval where it has one."""
+    if row.drop is None:
+        return "-"
+    if row.drop_low is None or row.drop_high is None:
+        return points(row.drop)
+    return f"{points(row.drop)} ({points(row.drop_low)} to {points(row.drop_high)})"
+
+
 def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
     low, high = f"{100 * row.test_low:.1f}", f"{100 * row.test_high:.1f}"
     also = f" (also {', '.join(row.also)})" if row.also else ""
@@ -119,15 +128,6 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
         "" if row.int8_bytes is None else f"{row.int8_bytes / 1e6:.2f}",
         "" if row.front_share is None else f"{row.front_share:.2f}",
     )
-
-
-def drop_text(row: SummaryRow) -> str:
-    """Return the drop in points, with its interval where it has one."""
-    if row.drop is None:
-        return "-"
-    if row.drop_low is None or row.drop_high is None:
-        return points(row.drop)
-    return f"{points(row.drop)} ({points(row.drop_low)} to {points(row.drop_high)})"
 
 
 def _verdict(row: ComparisonRow) -> str:

@@ -136,8 +136,7 @@ def _drop_interval(found: Configuration, reference: Sequence[StudyRow]) -> dict[
     if not reference or found.kind == "base":
         return {}
     before = np.stack([unpack_correct(row.test) for row in reference])
-    after = np.stack([unpack_correct(row.test) for row in found.rows])
-    loss = paired_bootstrap(before, after, num_resamples=NUM_RESAMPLES, seed=0)
+    loss = paired_bootstrap(before, found.all_correct_test(), num_resamples=NUM_RESAMPLES, seed=0)
     return {"drop_low": loss.low, "drop_high": loss.high}
 
 
