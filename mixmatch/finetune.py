@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -66,9 +67,8 @@ def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home 
         loss: what is minimized: ``mixmatch.training.cross_entropy`` with its autocast, or a
             ``mixmatch.distillation.Distillation``; None: cross-entropy without autocast.
         on_epoch: called with each epoch's record when it is over.
-        snapshots: where the state after every epoch is kept; a training that was interrupted goes
-            on from there, and its result is that of an uninterrupted one, bit for bit. None:
-            nowhere.
+        snapshots: where the state between epochs is kept; a training that was interrupted goes on
+            from there, and its result is that of an uninterrupted one, bit for bit. None: nowhere.
 
     Raises:
         DataError: ``batches`` is empty.
@@ -80,7 +80,11 @@ def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home 
     best = _Best()
     state = TrainingState(model, optimizer, snapshots.generators if snapshots else ())
     epochs = _resumed(snapshots, state, best)
-    while len(epochs) < max_epochs and not best.is_stale(len(epochs), patience):
+
+    def is_over() -> bool:
+        return len(epochs) >= max_epochs or best.is_stale(len(epochs), patience)
+
+    while not is_over():
         started = time.perf_counter()
         # After the step: before it, Adam would revive zeros, as in the authors' code.
         mean_loss = train_epoch(model, batches, optimizer, after_step=enforce, loss=loss)
@@ -92,8 +96,8 @@ def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home 
         best.offer(model, len(epochs) - 1, accuracy)
         if on_epoch is not None:
             on_epoch(epochs[-1])
-        if snapshots is not None:
-            snapshots.save(_snapshot(state, best, epochs))
+        if snapshots is not None and not is_over():
+            snapshots.offer(state.num_bytes, partial(_snapshot, state, best, epochs))
     best.restore_(model)
     check_masked(model, masks)
     apply_masks_(model, masks)  # clears the minus sign of zeros

@@ -32,18 +32,20 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Where a training keeps its state after every epoch, and finds it after an interruption.
+    """Where a training keeps its state between epochs, and finds it after an interruption.
 
     Attributes:
         load: returns what was kept last; None: the training begins anew. Called once, before the
             first epoch.
-        save: keeps a snapshot in place of the one before; its tensors may be live memory.
+        offer: called after every epoch but the last, with the size of the state in bytes and a
+            function that takes a snapshot of it; keeps that in place of the one before, or does
+            not take it. The tensors may be live memory: they hold until the call returns.
         on_resume: called with the snapshot that the training goes on from, if it does.
         generators: CPU generators that the batches draw from.
     """
 
     load: Callable[[], Snapshot | None]
-    save: Callable[[Snapshot], None]
+    offer: Callable[[int, Callable[[], Snapshot]], None]
     on_resume: Callable[[Snapshot], None]
     generators: tuple[torch.Generator, ...] = ()
 
@@ -61,6 +63,14 @@ class TrainingState:
     model: nn.Module
     optimizer: Optimizer
     generators: tuple[torch.Generator, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """How large a snapshot is without the best state so far."""
+        tensors = [*self.model.state_dict().values()]
+        for entries in self.optimizer.state.values():
+            tensors += [x for x in entries.values() if isinstance(x, Tensor)]
+        return sum(x.numel() * x.element_size() for x in tensors)
 
     def snapshot(
         self,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -46,8 +47,8 @@ def train(  # noqa: PLR0913  each setting stands alone, and none has a home else
         steps_per_epoch: batches of one pass, exactly; only ``one_cycle`` reads it.
         autocast: context of the forward passes; None: none.
         on_epoch: called with the mean training loss after each epoch.
-        snapshots: where the state after every epoch is kept; a training that was interrupted goes
-            on from there, bit for bit. None: nowhere.
+        snapshots: where the state between epochs is kept; a training that was interrupted goes on
+            from there, bit for bit. None: nowhere.
 
     Returns:
         Mean training loss of each epoch.
@@ -75,10 +76,10 @@ def train(  # noqa: PLR0913  each setting stands alone, and none has a home else
         losses.append(train_epoch(model, batches, optimizer, after_step=after_step, loss=loss))
         if on_epoch is not None:
             on_epoch(losses[-1])
-        if snapshots is not None:
+        if snapshots is not None and len(losses) < epochs:
             position = _position(one_cycle) if one_cycle else None
             facts = {"losses": losses, "schedule": position}
-            snapshots.save(state.snapshot(len(losses), facts))
+            snapshots.offer(state.num_bytes, partial(state.snapshot, len(losses), facts))
     model.eval()
     return tuple(losses)
 

@@ -134,7 +134,7 @@ def _train(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             schedule=settings.schedule,
-            snapshots=snapshots if settings.epochs > 1 else None,
+            snapshots=snapshots,
             steps_per_epoch=steps,
             autocast=autocast_of(job.execution),
         )

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from mixmatch.snapshots import Snapshot, Snapshots
 from tasks.jobs import Job
+from tasks.pace import Pace
 from tasks.shelf import Shelf
 from tasks.site import Site
 
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _HEADER = "mixmatch"
+_BYTES_PER_S = 4e8  # of a state that is taken and written, until one has been timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Interruption:
 
         Args:
             generators: that its batches draw from.
-            facts: called after every epoch: what the caller wants to find again, plain JSON.
+            facts: called for a state that is kept: what the caller wants to find again, plain
+                JSON.
             on_resume: called with what the training goes on from, if it does.
         """
 
@@ -112,12 +115,17 @@ class Interruption:
             self.clock.before = Effort(**found.facts["effort"])
             on_resume(found)
 
-        def save(snapshot: Snapshot) -> None:
-            effort = self.clock.effort()
-            spent = {"seconds": effort.seconds, "cpu_seconds": effort.cpu_seconds}
-            self._write(replace(snapshot, facts={**snapshot.facts, **facts(), "effort": spent}))
+        pace = Pace()
 
-        return Snapshots(self._read, save, resume, generators)
+        def offer(num_bytes: int, take: Callable[[], Snapshot]) -> None:
+            if not pace.is_due(num_bytes / _BYTES_PER_S):
+                return
+            with pace.measured():
+                snapshot, effort = take(), self.clock.effort()
+                spent = {"seconds": effort.seconds, "cpu_seconds": effort.cpu_seconds}
+                self._write(replace(snapshot, facts={**snapshot.facts, **facts(), "effort": spent}))
+
+        return Snapshots(self._read, offer, resume, generators)
 
     def _read(self) -> Snapshot | None:
         """Return what was kept, or None, with a line in the log if there is something else."""

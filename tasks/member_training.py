@@ -158,8 +158,7 @@ class Bench:
                 patience=settings.patience,
                 loss=self.loss,
                 on_epoch=watched.epoch_done,
-                # A single epoch has nothing to go on from.
-                snapshots=snapshots if settings.max_epochs > 1 else None,
+                snapshots=snapshots,
             )
         return measured[result.best_epoch], result.epochs, result.best_epoch
 

@@ -1,25 +1,24 @@
 """The states of interrupted trainings in a store that other machines share with the workspace.
 
-The file in the workspace is the first choice, after every epoch. Its copy in the store is for a
-worker elsewhere, and is made as often as costs no more than a tenth of the time.
+The file in the workspace is the first choice. Its copy in the store is for a worker elsewhere, at a
+pace of its own.
 """
 
 import logging
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixmatch.errors import MixMatchError
+from tasks.pace import Pace
 from tasks.site import Site
 from tasks.store import Store
 
 _log = logging.getLogger(__name__)
 
 _FOLDER, _ENDING = "training/", ".safetensors"
-_PAUSE = 9.0  # times what a copy took, until the next
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """The copy of one job's state.
 
@@ -27,13 +26,13 @@ class Shelf:
         store: where it lies.
         step: of the job.
         key: of the job.
-        due: when the next copy may be made, by the monotonic clock.
+        pace: of the copies.
     """
 
     store: Store
     step: str
     key: str
-    due: float = field(default=0.0)
+    pace: Pace = field(default_factory=Pace)
 
     @classmethod
     def of(cls, site: Site, step: str, key: str) -> "Shelf | None":
@@ -42,15 +41,13 @@ class Shelf:
 
     def keep(self, file: Path) -> None:
         """Copy ``file`` to the store if it is time; what goes wrong is said in the log only."""
-        began = time.monotonic()
-        if began < self.due:
+        if not self.pace.is_due():
             return
-        try:
-            self.store.keep(self._name, file)
-        except (MixMatchError, OSError) as error:
-            _log.warning("A worker elsewhere could not go on from here: %s", error)
-        ended = time.monotonic()
-        self.due = ended + _PAUSE * (ended - began)
+        with self.pace.measured():
+            try:
+                self.store.keep(self._name, file)
+            except (MixMatchError, OSError) as error:
+                _log.warning("A worker elsewhere could not go on from here: %s", error)
 
     def fetch(self, file: Path) -> None:
         """Write the copy to ``file``, if there is one that can be read."""

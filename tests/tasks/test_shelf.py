@@ -52,8 +52,8 @@ def died(machines, monkeypatch):
     job = machines[0].job(fine_tune=THREE_EPOCHS)
     with monkeypatch.context() as patch:
         patch.setattr(Interruption, "_write", deadly)
-        # As if copies cost no time: each epoch's is made.
-        patch.setattr("tasks.shelf._PAUSE", 0.0)
+        # As if states and their copies cost no time: each epoch's is kept.
+        patch.setattr("tasks.pace._PAUSE", 0.0)
         with pytest.raises(ProcessDeathError):
             machines[0].make(job)
     return job
@@ -108,8 +108,9 @@ def test_what_a_slower_worker_wrote_after_a_job_was_done_is_removed(machines, di
 
 
 def test_a_copy_is_made_again_when_nine_times_its_cost_has_passed(machines, tmp_path, monkeypatch):
-    clock = iter([100.0, 102.0, 119.9, 120.0, 121.0])
-    monkeypatch.setattr("tasks.shelf.time.monotonic", lambda: next(clock))
+    # One for the start; then one per question, and two more per copy.
+    clock = iter([99.0, 100.0, 100.0, 102.0, 119.9, 120.0, 120.0, 121.0])
+    monkeypatch.setattr("tasks.pace.time.monotonic", lambda: next(clock))
     shelf, file = Shelf.of(machines[0].site, "member", "a" * 64), tmp_path / "file"
     contents = []
     for content in (b"1", b"2", b"3"):
