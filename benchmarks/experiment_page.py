@@ -21,7 +21,7 @@ NETWORKS = ("resnet18", "vgg11", "levit384", "swin-tiny")
 # The first is what the others are compared with: the same family, trained strategy by strategy.
 VARIANTS = (
     "resnet18-auto",
-    *("resnet18-blind", "resnet18-chain", "resnet18-distill"),
+    *("resnet18-snip", "resnet18-blind", "resnet18-chain", "resnet18-distill"),
     *("resnet18-budget", "resnet18-budget-third"),
 )
 _NEAR = 0.005  # of the paper's sparsity
