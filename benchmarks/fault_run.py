@@ -85,7 +85,7 @@ class Run:
     def workers(self) -> list[psutil.Process]:
         """Return the Dask workers that live now."""
         family = psutil.Process(self.process.pid).children(recursive=True)
-        return [x for x in family if "spawn_main" in " ".join(x.cmdline())]
+        return [x for x in family if _is_worker(x)]
 
     def wait_for(self, happened: Callable[[], object]) -> None:
         """Return once ``happened()`` while the run is still under way."""
@@ -118,6 +118,13 @@ class Run:
         """Return the stage that began last."""
         lines = [x for x in self.said().splitlines() if x.endswith(" ...")]
         return lines[-1].partition(":")[0] if lines else "start"
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # has ended since it was listed, or is a zombie
+        return False
 
 
 def own_environment() -> dict[str, str]:

@@ -101,7 +101,7 @@ class Command:
 
     def _workers(self):
         family = psutil.Process(self.process.pid).children(recursive=True)
-        return [x for x in family if "spawn_main" in " ".join(x.cmdline())]
+        return [x for x in family if is_worker(x)]
 
     def _is_member_computed(self):
         files = (self.workspace / "runs" / "progress").rglob("*%2F*.json")
@@ -113,6 +113,13 @@ class Command:
             assert self.process.poll() is None, self._stderr.read_text()
             assert time.monotonic() < deadline, self._stderr.read_text()
             time.sleep(_POLL_S)
+
+
+def is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # has ended since it was listed, or is a zombie
+        return False
 
 
 def run_command(workspace, run_file, *overrides, results=None, flags=()):
