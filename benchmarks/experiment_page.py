@@ -100,9 +100,8 @@ def _published(tables: Mapping[str, StudyTables]) -> str:
         *("goal for the upper end", "met"),
     )
     cells = []
-    for name in [name for name in PUBLISHED if name in tables]:
-        published = PUBLISHED[name]
-        for near in _near(tables[name].summary, published):
+    for name, published in PUBLISHED.items():
+        for near in _near(tables[name].summary, published) if name in tables else []:
             if near.drop_high is None:
                 continue
             met = "yes" if near.drop_high <= published.goal else "NO"

@@ -171,7 +171,7 @@ def test_the_size_that_is_told_is_that_of_the_tensors_beside_generators_and_best
         assert num_bytes == sum(x.numel() * x.element_size() for x in own)
 
 
-def test_a_snapshot_that_is_passed_over_costs_nothing():
+def test_a_snapshot_that_is_passed_over_changes_nothing():
     never = Memory()
     never._offer = lambda num_bytes, take: None
     state, *_ = tuned(never, OPTIMIZERS["adam"], RISING)
