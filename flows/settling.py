@@ -81,9 +81,9 @@ def settle_known(states: Mapping[UUID, State], timeout_s: float) -> None:
 def crash_lost(task: Task[..., Any], flow_run_id: UUID, lost: Mapping[UUID, str]) -> None:
     """Show task runs as Crashed whose worker died.
 
-    The server may never have heard of them: a worker tells it of a task run some time after it has
-    begun. So those are entered, and their last words, should they still be on their way, are older
-    and change nothing.
+    The server may never have heard of them, or only that they were about to begin, under a name of
+    Prefect's own: a worker tells it of a task run some time after it has begun. So they are entered
+    and named, and their last words, should they still be on their way, are older and change nothing.
 
     Args:
         task: which ran.
@@ -97,6 +97,7 @@ def crash_lost(task: Task[..., Any], flow_run_id: UUID, lost: Mapping[UUID, str]
                     task, flow_run_id, str(run), id=run, name=name, state=_abandoned()
                 )
                 _force(client, run, _abandoned())  # its first words may have come in between
+            client.set_task_run_name(run, name)
 
 
 def crash_tasks_of(client: SyncPrefectClient, flow_run_ids: Collection[UUID]) -> int:

@@ -82,6 +82,12 @@ def test_a_lost_task_run_becomes_crashed(client, task_run):
     assert state_of(client, task_run) == "Crashed"
 
 
+def test_a_lost_task_run_has_its_name_although_its_worker_never_told_it(client, task_run):
+    assert client.read_task_run(task_run.id).name != "lost"  # what Prefect calls it at first
+    crash_lost(step, task_run.flow_run_id, {task_run.id: "lost"})
+    assert client.read_task_run(task_run.id).name == "lost"
+
+
 def test_a_lost_task_run_that_the_server_never_saw_is_shown_as_crashed(client, task_run):
     unseen = uuid4()
     crash_lost(step, task_run.flow_run_id, {unseen: "unseen"})
