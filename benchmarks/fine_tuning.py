@@ -23,10 +23,11 @@ from torchvision import transforms
 from benchmarks.authors_way import spec_of
 from benchmarks.ratios import Comparison
 from flows.cluster import worker_environment
+from mixmatch.enforcement import MaskEnforcer
 from mixmatch.execution import autocast_of, fast_convolutions, resolve_execution
 from mixmatch.images import ImageSet, Preprocessing, shuffled_batches
 from mixmatch.layers import prunable_layers, weights_of
-from mixmatch.masks import MaskEnforcer, keep_masks
+from mixmatch.masks import keep_masks
 from mixmatch.models import build_model
 from mixmatch.optimizers import optimizer_for
 from mixmatch.training import cross_entropy, train_epoch
@@ -99,7 +100,7 @@ def work(architecture: str, seed: int, pipe: Connection) -> None:
     model = build_model(spec).to(memory_format=torch.channels_last)
     weights = {k: x.detach() for k, x in weights_of(model, prunable_layers(model)).items()}
     counts = {name: round(0.8 * x.numel()) for name, x in weights.items()}
-    enforce = MaskEnforcer(model, keep_masks({k: x.abs() for k, x in weights.items()}, counts))
+    masks = keep_masks({k: x.abs() for k, x in weights.items()}, counts)
     execution = resolve_execution(device="cpu", precision="auto", threads=1)
     batches = shuffled_batches(
         made_up_images(),
@@ -109,6 +110,7 @@ def work(architecture: str, seed: int, pipe: Connection) -> None:
         generator=torch.Generator().manual_seed(seed),
     )
     optimizer = optimizer_for(model, "adam", learning_rate=1e-5, weight_decay=0.0)
+    enforce = MaskEnforcer(model, masks, optimizer)
     loss = cross_entropy(autocast_of(execution))
     with fast_convolutions(model, execution):
         while pipe.recv():

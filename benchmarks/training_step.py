@@ -9,9 +9,10 @@ from torch.nn.utils import prune
 
 from benchmarks.authors_way import spec_of
 from benchmarks.ratios import Comparison
+from mixmatch.enforcement import MaskEnforcer
 from mixmatch.execution import autocast_of, fast_convolutions, resolve_execution
 from mixmatch.layers import prunable_layers, weights_of
-from mixmatch.masks import MaskEnforcer, apply_masks_, keep_masks
+from mixmatch.masks import apply_masks_, keep_masks
 from mixmatch.models import build_model
 from mixmatch.optimizers import optimizer_for
 from mixmatch.training import cross_entropy
@@ -27,10 +28,10 @@ class Step:
     def __init__(self, model: nn.Module, masks: dict[str, Tensor] | None = None) -> None:
         """Take over ``model``; masks are enforced after every step."""
         self._model = model.train()
-        self._enforce = MaskEnforcer(model, masks) if masks else None
         self._execution = resolve_execution(device="cpu", precision="auto", threads=1)
         self._loss = cross_entropy(autocast_of(self._execution))
         self._optimizer = optimizer_for(model, "adam", learning_rate=1e-5, weight_decay=0.0)
+        self._enforce = MaskEnforcer(model, masks, self._optimizer) if masks else None
         images = torch.randn(BATCH, 3, 32, 32)
         self._images = images.to(memory_format=torch.channels_last)
         self._labels = torch.arange(BATCH) % 10

@@ -81,9 +81,9 @@ def settle_known(states: Mapping[UUID, State], timeout_s: float) -> None:
 def crash_lost(task: Task[..., Any], flow_run_id: UUID, lost: Mapping[UUID, str]) -> None:
     """Show task runs as Crashed whose worker died.
 
-    The server may never have heard of them, or only that they were about to begin, under a name of
-    Prefect's own: a worker tells it of a task run some time after it has begun. So they are entered
-    and named, and their last words, should they still be on their way, are older and change nothing.
+    A worker tells the server of a task run some time after it has begun: the server may never have
+    heard of it, or only under the name that Prefect gives it at first. So it is entered and named;
+    its last words, should they still be on their way, are older and change nothing.
 
     Args:
         task: which ran.

@@ -10,8 +10,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from mixmatch.enforcement import MaskEnforcer
 from mixmatch.images import Batches
-from mixmatch.masks import MaskEnforcer, Masks, apply_masks_, check_masked
+from mixmatch.masks import Masks, apply_masks_, check_masked
 from mixmatch.records import EpochRecord
 from mixmatch.snapshots import (
     BEST,
@@ -76,7 +77,7 @@ def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home 
         LayerError: a mask belongs to no prunable layer of ``model``.
     """
     apply_masks_(model, masks)
-    enforce = MaskEnforcer(model, masks)
+    enforce = MaskEnforcer(model, masks, optimizer)
     best = _Best()
     state = TrainingState(model, optimizer, snapshots.generators if snapshots else ())
     epochs = _resumed(snapshots, state, best)

@@ -1,4 +1,4 @@
-"""Masks (phase 3): which weights of a layer go. Exact counts, stated ties, enforced in place."""
+"""Masks (phase 3): which weights of a layer go. Exact counts, stated ties, applied in place."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,6 @@ from mixmatch.selection import (
 )
 
 __all__ = [
-    "MaskEnforcer",
     "Masks",
     "apply_masks_",
     "check_masked",
@@ -194,30 +193,6 @@ def apply_masks_(model: nn.Module, masks: Masks) -> None:
     for name, mask in masks.items():
         # Multiplying would leave -0.0, and NaN where a weight is not finite.
         weight_of(model, name).masked_fill_(~mask, 0.0)
-
-
-class MaskEnforcer:
-    """Keeps the pruned weights of one model at zero; call it after every optimizer step.
-
-    Fast: one fused call over the layers that lose anything, on masks laid out like the weights.
-    It holds the model's parameters, so the model must not be moved or converted meanwhile. A zero
-    may carry a minus sign; ``apply_masks_`` clears it.
-
-    Raises:
-        LayerError: a mask belongs to no prunable layer of the model.
-    """
-
-    def __init__(self, model: nn.Module, masks: Masks) -> None:
-        """Lay out one factor tensor of zeros and ones per pruned layer, as large as its weight."""
-        pruned = [(weight_of(model, name), mask) for name, mask in masks.items() if not mask.all()]
-        self._weights = [weight.detach() for weight, _ in pruned]
-        self._factors = [torch.empty_like(weight).copy_(mask) for weight, mask in pruned]
-
-    @torch.no_grad()
-    def __call__(self) -> None:
-        """Zero the pruned weights again, in place."""
-        if self._weights:
-            torch._foreach_mul_(self._weights, self._factors)
 
 
 def check_masked(model: nn.Module, masks: Masks) -> None:

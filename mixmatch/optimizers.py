@@ -3,9 +3,11 @@
 To add one: a name in FineTuneSettings and a line in ``make``.
 """
 
+import math
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from mixmatch.config.fine_tune import FineTuneSettings
@@ -55,3 +57,27 @@ def optimizer_for(
         )
     adam = AdamW if kind == "adamw" else Adam
     return adam(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused)
+
+
+@torch.no_grad()
+def hold_zeros_(optimizer: Optimizer, parameter: Tensor, where: Tensor) -> bool:
+    """Let an Adam or AdamW that has taken a step leave zeros of ``parameter`` alone from now on.
+
+    A step of Adam is divided by the root of the second moment. Where that is infinite the step is
+    exactly zero, and it stays infinite whatever the gradient; weight decay leaves zeros alone. All
+    other weights take the same course as without this, bit for bit, and no step takes longer.
+
+    Args:
+        optimizer: of this module.
+        parameter: one that it trains.
+        where: bool, the shape of ``parameter``; True where it is zero and stays so.
+
+    Returns:
+        Whether they are held. Not so where the optimizer has no second moment of ``parameter``:
+        before its first step, without a gradient, or because it is no Adam.
+    """
+    moment = optimizer.state.get(parameter, {}).get("exp_avg_sq")
+    if moment is None:
+        return False
+    moment.masked_fill_(where, math.inf)
+    return True

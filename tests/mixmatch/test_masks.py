@@ -12,7 +12,6 @@ from torch import nn
 from mixmatch.errors import LayerError, ScoreError, SparsityError, TrainingError
 from mixmatch.layers import prunable_layers
 from mixmatch.masks import (
-    MaskEnforcer,
     apply_masks_,
     check_masked,
     count_nonzero,
@@ -217,23 +216,6 @@ def test_applying_masks_leaves_no_minus_sign_and_no_nan():
     apply_masks_(model, MASKS)
     assert not torch.signbit(model[0].weight[~MASKS["0"]]).any()
     assert torch.isfinite(model[0].weight).all()
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_the_enforcer_zeroes_revived_weights_in_any_memory_format(layout):
-    model = two_layers().to(memory_format=layout)
-    enforce = MaskEnforcer(model, MASKS)
-    with torch.no_grad():
-        model[0].weight.fill_(-7.0)
-    enforce()
-    assert model[0].weight.flatten().tolist() == [0.0, -7.0, 0.0, -7.0, -7.0, -7.0, 0.0, 0.0]
-    assert model[0].weight.requires_grad
-
-
-def test_the_enforcer_of_masks_that_prune_nothing_changes_nothing():
-    model = two_layers()
-    MaskEnforcer(model, {"2": MASKS["2"]})()
-    assert model[2].weight.flatten().tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
 def test_a_mask_for_a_layer_that_is_not_there_is_an_error():

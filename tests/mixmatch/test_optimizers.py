@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
 from mixmatch.config import FineTuneSettings
-from mixmatch.optimizers import make_optimizer
+from mixmatch.optimizers import hold_zeros_, make_optimizer
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", Adam), ("adamw", AdamW), ("sgd", SGD)])
@@ -44,3 +44,34 @@ def test_a_step_moves_weights_against_the_gradient(name):
     model.weight.grad, model.bias.grad = torch.ones(1, 1), torch.ones(1)
     make_optimizer(model, FineTuneSettings(optimizer=name, learning_rate=0.5)).step()
     assert model.weight.item() == pytest.approx(0.5)
+
+
+def step(optimizer, model, gradient):
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, gradient)
+    optimizer.step()
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+@pytest.mark.parametrize("form", ["fused", "foreach", "for each"])
+def test_held_zeros_stay_whatever_the_gradient(kind, form):
+    model, where = nn.Linear(8, 2, bias=False), torch.arange(16).view(2, 8) % 3 == 0
+    forms = {"fused": form == "fused", "foreach": form == "foreach"}
+    optimizer = kind(model.parameters(), lr=0.5, weight_decay=0.25, **forms)
+    step(optimizer, model, 1.0)
+    with torch.no_grad():
+        model.weight[where] = 0.0
+    assert hold_zeros_(optimizer, model.weight, where)
+    for gradient in (-1.0, 1e30, 1e-30, 0.0):
+        step(optimizer, model, gradient)
+    assert (model.weight[where] == 0).all()
+    assert torch.isfinite(model.weight).all()
+    assert (model.weight[~where] != 0).all()
+
+
+def test_an_optimizer_without_second_moments_holds_nothing():
+    model, where = nn.Linear(2, 2), torch.ones(2, 2, dtype=torch.bool)
+    sgd, adam = SGD(model.parameters(), momentum=0.9), Adam(model.parameters())
+    step(sgd, model, 1.0)
+    assert not hold_zeros_(sgd, model.weight, where)
+    assert not hold_zeros_(adam, model.weight, where)  # it has taken no step yet
