@@ -30,6 +30,7 @@ PAGE = ROOT / "docs" / "performance.md"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NETWORKS = ("resnet18", "vgg11_cifar", "levit_384", "swin_tiny_patch4_window7_224")
 QUICK_REPEATS, REPEATS, TRAINING_REPEATS = 3, 5, 3
+STEP_REPEATS = 21  # a step takes a moment, and a moment is easily disturbed
 
 INTRODUCTION = """# Performance
 
@@ -113,7 +114,9 @@ def measure_nncf() -> str:
 
 def measure_steps() -> str:
     """Masked training steps."""
-    return table_of([x for name in NETWORKS for x in measure(steps.comparisons(name), REPEATS)])
+    return table_of(
+        [x for name in NETWORKS for x in measure(steps.comparisons(name), STEP_REPEATS)]
+    )
 
 
 def measure_fine_tuning() -> str:
