@@ -137,7 +137,8 @@ class PlainLoop:
         weights = weights_of(self.model, prunable_layers(self.model))
         self._masked = [(x, _mask(x.detach())) for x in weights.values()]
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate)
-        augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+        crop = transforms.RandomCrop(32, padding=4, padding_mode="reflect")  # as ours
+        augment = [crop, transforms.RandomHorizontalFlip()]
         normalize = transforms.Normalize((0.5,) * 3, (0.5,) * 3)
         transform = transforms.Compose([*augment, transforms.ToTensor(), normalize])
         self._pictures = _Pictures(images or made_up_images(), transform)
