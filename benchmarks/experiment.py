@@ -2,8 +2,8 @@
 
 A part is a study of ``configs/experiment``; the dense network that it names as its checkpoint is
 trained first, unless it lies there. After each part the page over all is written anew. Whatever was
-killed goes on from where it was: training from its last epoch, a study from its rows. Give names of
-parts to do only those, ``base-NAME`` to train a dense network alone.
+killed goes on from where it was: training from the last epoch that was kept, a study from its rows.
+Give names of parts to do only those, ``base-NAME`` to train a dense network alone.
 """
 
 import json

@@ -23,7 +23,6 @@ from mixmatch.errors import ConfigError
 from mixmatch.records import Record
 from tasks.site import Site
 
-POOL = "mixmatch"
 PROCESS = "process"
 
 Overlap: TypeAlias = Literal["queue", "skip"]

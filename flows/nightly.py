@@ -8,6 +8,8 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.announce import failures_emitted, failures_told
+from flows.failures import refuse_failures
 from flows.family import run_family_flow
 from flows.inputs import check_inputs, locate_inputs
 from flows.judges import judges
@@ -16,12 +18,13 @@ from flows.ownership import owned
 from flows.promotion import refuse_nothing
 from flows.steps import as_effect
 from flows.watch import NullWatch
-from mixmatch.config import parse_policy, parse_run_config
+from mixmatch.config import RunConfig, parse_policy, parse_run_config
 from mixmatch.records import Verdict
 from tasks import promotion
 from tasks.factory import is_factory
 from tasks.promotion import Judges, check_person
 from tasks.site import Site
+from tasks.summary import RunSummary
 from tasks.tracking import prepare_tracking
 from tasks.workspace import Workspace
 
@@ -49,7 +52,7 @@ def nightly_flow(
         The summaries of the run and of the promotion as plain JSON, and the verdicts by version.
 
     Raises:
-        FamilyError: members of the family failed; nothing is promoted then.
+        FamilyError: members of the family failed; the others are kept, and nothing is promoted.
         PromotionError: no version passes, or somebody else was faster.
     """
     run, gates = parse_run_config(config, "config"), parse_policy(policy, "policy")
@@ -57,11 +60,9 @@ def nightly_flow(
     factory = own if is_factory(own) else None
     site = Site.at(Workspace.open(Path(workspace)), run.store)
     with owned(site):
-        prepare_tracking(site)
-        inputs = locate_inputs(run, site)
-        check_inputs(run, inputs, site)
-        with local_workers(site) as workers:
-            family = run_family_flow(run, site, inputs, NullWatch(), workers)
+        with failures_told(run), failures_emitted(run):
+            family = _compress(run, site)
+        refuse_failures(family)
         versions = sorted({x.model_version for x in family.results if x.model_version is not None})
         references = [f"{run.registered_name}/{version}" for version in versions]
         verdicts = as_effect(audit_versions)(site, references, factory)
@@ -79,6 +80,14 @@ def nightly_flow(
         "verdicts": {one: verdict.ok for one, verdict in verdicts.items()},
         "promotion": summary.model_dump(mode="json"),
     }
+
+
+def _compress(config: RunConfig, site: Site) -> RunSummary:
+    prepare_tracking(site)
+    inputs = locate_inputs(config, site)
+    check_inputs(config, inputs, site)
+    with local_workers(site) as workers:
+        return run_family_flow(config, site, inputs, NullWatch(), workers)
 
 
 def audit_versions(

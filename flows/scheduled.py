@@ -12,10 +12,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.compress import compress_if_changed
+from flows.failures import refuse_failures
 from flows.ownership import owned
 from flows.watch import NullWatch
 from mixmatch.config import parse_run_config
-from mixmatch.errors import FamilyError
 from tasks.quiet import apply_offline_environment
 from tasks.site import Site
 from tasks.summary import RunSummary
@@ -55,9 +55,7 @@ def _state(outcome: RunSummary | str) -> State[Any]:
     if isinstance(outcome, str):
         message = f"Up to date: nothing has changed since the MLflow run {outcome}."
         return Completed(name=UP_TO_DATE, message=message)
-    if outcome.failed:
-        failed = "; ".join(f"{label}: {reason}" for label, reason in outcome.failed.items())
-        raise FamilyError(f"{len(outcome.failed)} results failed, the others are kept ({failed}).")
+    refuse_failures(outcome)
     front = sum(row.on_front for row in outcome.results)
     message = f"{len(outcome.results)} results, {front} on the front; MLflow run {outcome.run_id}."
     return Completed(message=" ".join((message, *outcome.warnings)))

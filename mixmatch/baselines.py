@@ -1,7 +1,8 @@
 """Global baselines: criteria whose scores are ranked over all layers at once.
 
 They show how sparse each layer becomes when nothing holds it back, and they are the competitors.
-To add one: add one line to ``BASELINES``; the contract suite covers it.
+To add one: one line in ``BASELINES``, and its name in ``Baseline`` and ``RivalName``, which run
+files are checked against, since every baseline is a rival too; the contract suite covers it.
 """
 
 from collections.abc import Mapping

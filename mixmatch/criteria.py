@@ -1,6 +1,7 @@
 """Pruning criteria: how much each weight matters.
 
-To add one: write its rule here and add one line to ``CRITERIA``; the contract suite covers it.
+To add one: write its rule here, one line in ``CRITERIA``, and its name in ``CriterionName``, which
+run files are checked against; the contract suite covers it.
 """
 
 import math

@@ -61,7 +61,8 @@ def fine_tune(  # noqa: PLR0913  each setting stands alone, and none has a home 
         model: on its final device; masked here first, if it is not yet.
         masks: by layer name, on that device.
         batches: training images and labels, on that device.
-        optimizer: over the parameters of ``model``.
+        optimizer: over the parameters of ``model``; an Adam holds the zeros of these masks from
+            then on, so it is not to be used with others.
         validate: returns the validation accuracy, a fraction; must leave the weights alone.
         max_epochs: 0 masks the model and trains nothing.
         patience: stops after so many epochs without a better validation accuracy, at least 1.

@@ -59,29 +59,6 @@ def build_model(
         ) from error
 
 
-def state_outline(spec: ModelSpec, *, factory: Factory | None = None) -> dict[str, Tensor]:
-    """Return the state dict that ``build_model(spec)`` would have, on the meta device.
-
-    It has names, shapes and dtypes but no values and takes no memory, so that a file's claims can
-    be checked before anything is built. A factory's network is built for real first, since code
-    that we do not know may read values while it builds; random state is untouched.
-
-    Args:
-        spec: what would be built.
-        factory: as for ``build_model``.
-
-    Raises:
-        ConfigError: as ``build_model``, except that the image size of a known name is not tried.
-    """
-    _check_buildable(spec, factory)
-    if factory is not None:
-        with torch.random.fork_rng(devices=[]):
-            state = build_model(spec, factory=factory).state_dict()
-        return {name: tensor.to("meta") for name, tensor in state.items()}
-    with torch.device("meta"):
-        return dict(untried_model(spec).state_dict())
-
-
 def untried_model(spec: ModelSpec, *, factory: Factory | None = None) -> nn.Module:
     """Build as ``build_model`` does, but run no image through: a wrong size is not found.
 

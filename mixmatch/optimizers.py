@@ -1,6 +1,6 @@
 """Optimizers by name, in their fused form where the device has one.
 
-To add one: a name in FineTuneSettings and a line in ``make``.
+To add one: a name in FineTuneSettings and in ``optimizer_for``.
 """
 
 import math
@@ -68,16 +68,20 @@ def hold_zeros_(optimizer: Optimizer, parameter: Tensor, where: Tensor) -> bool:
     other weights take the same course as without this, bit for bit, and no step takes longer.
 
     Args:
-        optimizer: of this module.
+        optimizer: any; it must not train ``parameter`` under another mask later.
         parameter: one that it trains.
         where: bool, the shape of ``parameter``; True where it is zero and stays so.
 
     Returns:
-        Whether they are held. Not so where the optimizer has no second moment of ``parameter``:
-        before its first step, without a gradient, or because it is no Adam.
+        Whether they are held. Not so where the optimizer has no second moment of ``parameter``
+        (before its first step, or without a gradient), forgets it, or is no Adam: RAdam, for one,
+        does not divide by it at first.
     """
+    if not isinstance(optimizer, Adam):
+        return False
+    forgets = any(group["betas"][1] == 0.0 for group in optimizer.param_groups)
     moment = optimizer.state.get(parameter, {}).get("exp_avg_sq")
-    if moment is None:
+    if moment is None or forgets:
         return False
     moment.masked_fill_(where, math.inf)
     return True

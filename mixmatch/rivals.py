@@ -43,11 +43,6 @@ class Rival(Criterion):
     ranking: Ranking
 
     @property
-    def reads_signals(self) -> bool:
-        """Whether the scores come from a sensitivity pass, and not from weights or chance alone."""
-        return self.needs not in {Signal.NONE, Signal.NOISE}
-
-    @property
     def needs_hessian(self) -> bool:
         """Whether that pass must measure the Hessian-gradient product too."""
         return self.needs is Signal.HESSIAN_GRADIENT

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from mixmatch.errors import SparsityError, TrainingError
 
-# Both from benchmarks/sparse_linear.py (docs/latency.md): at and above them CSR was faster at each
-# batch size that was measured, on one thread of an AMD EPYC with AVX2. Each is on the safe side.
+# Both from benchmarks/sparse_linear.py; docs/latency.md has its table and machine. At and above
+# them CSR was faster at each batch size that was measured. Each is on the safe side.
 BREAK_EVEN = 0.8
 MIN_WEIGHTS = 2**20  # 1024 x 1024; a call costs as much as 512 x 512 dense weights at batch 1
 

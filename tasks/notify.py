@@ -17,7 +17,6 @@ from mixmatch.config.notify import VARIABLE
 
 FAILED = "mixmatch.run.failed"
 NEW_FRONT = "mixmatch.front.new"
-PROMOTED = "mixmatch.model.promoted"
 
 _TIMEOUT_S = 10.0
 _TRIES = 3

@@ -93,7 +93,7 @@ def open_tracking(
     Two runs are the same when they have one name, one base, and ask for the same.
     """
     key = run_key(config, base, asked)
-    opened = open_run(
+    return open_run(
         site,
         name=f"{config.run_name}-{key[:8]}",
         key=key,
@@ -106,7 +106,6 @@ def open_tracking(
             **{f"version.{k}": v for k, v in asked[0].job.execution.versions.items()},
         },
     )
-    return opened.run_id
 
 
 def fail_tracking(run_id: str, site: Site) -> None:

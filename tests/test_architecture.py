@@ -79,7 +79,9 @@ def test_flows_know_nothing_of_the_command_line():
 def test_file_imports_no_sdk_outside_its_home(path):
     name = str(path.relative_to(ROOT))
     strangers = {
-        sdk for sdk in imported_packages(path) & set(HOME) if not name.startswith(HOME[sdk])
+        sdk
+        for sdk in imported_packages(path) & set(HOME)
+        if name != HOME[sdk] and not name.startswith(f"{HOME[sdk]}/")
     }
     assert not strangers
 

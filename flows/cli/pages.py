@@ -12,11 +12,13 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from flows.cli.foreground import ctrl_c_on_sigterm
 from flows.cli.options import WorkspaceFolder, open_site
+from mixmatch.addresses import shown
 from mixmatch.errors import ConfigError, ServiceError
 from tasks.quiet import offline_environment
 
@@ -64,13 +66,24 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
 def mlflow_pages(site: "Site", port: int | None, lease: "Lease | None" = None) -> Iterator[str]:
     """Serve MLflow's pages over a workspace inside the block; yields their address.
 
+    Where the workspace is tracked by an MLflow server, the pages are that server's.
+
     Raises:
-        ConfigError: ``port`` is taken.
+        ConfigError: ``port`` is taken, or the pages are another server's.
         ServiceError: they do not answer in time.
     """
     from tasks.tracking import prepare_tracking  # noqa: PLC0415  next to its user
 
-    chosen, uri = _free_port(port), prepare_tracking(site)
+    uri = prepare_tracking(site)
+    if urlsplit(uri).scheme in {"http", "https"}:
+        if port is not None:
+            raise ConfigError(
+                f"--port must be left out where MLFLOW_TRACKING_URI names a server, got {port}: "
+                f"MLflow's pages are at {shown(uri)}."
+            )
+        yield shown(uri)
+        return
+    chosen = _free_port(port)
     workspace = site.open_workspace()
     workspace.logs.mkdir(exist_ok=True)
     log = workspace.logs / "mlflow-pages.log"

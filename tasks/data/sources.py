@@ -1,4 +1,4 @@
-"""The data sets that a run file may name. To add one: its module, and one entry in ``_ALL``."""
+"""The data sets that a run file may name: how to add one is said in ``tasks.data``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

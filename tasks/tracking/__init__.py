@@ -21,7 +21,7 @@ from tasks.tracking.registry import (
     standing_versions,
 )
 from tasks.tracking.results import open_children, record_result, record_rival
-from tasks.tracking.runs import OpenRun, close_run, fail_run, open_run
+from tasks.tracking.runs import close_run, fail_run, open_run
 from tasks.tracking.status import is_finished, newest_version, remembered
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "FinishedRun",
     "ModelDetail",
     "ModelRow",
-    "OpenRun",
     "RegisteredFile",
     "close_run",
     "connect",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mixmatch.config import RunConfig
 from mixmatch.config.fields import Settings
-from mixmatch.records import DataRecord, FamilyRecord, Record
+from mixmatch.records import DataRecord, FamilyRecord
 from tasks.run_file import effective_yaml
 from tasks.site import Site
 from tasks.summary import SPARSE
@@ -24,18 +24,6 @@ _FAILED_TAG = "mixmatch.failed"
 _DIGEST_LENGTH = 36  # of a data set; MLflow's limit
 
 
-class OpenRun(Record):
-    """A parent run that is ready to be written to.
-
-    Attributes:
-        run_id: MLflow's identifier.
-        already_finished: whether an earlier flow with the same key finished it.
-    """
-
-    run_id: str
-    already_finished: bool
-
-
 def open_run(
     site: Site,
     *,
@@ -44,7 +32,7 @@ def open_run(
     config: RunConfig,
     data: DataRecord,
     tags: Mapping[str, str],
-) -> OpenRun:
+) -> str:
     """Find the run tagged with ``key`` in the experiment of ``config`` and resume it, or create it.
 
     A finished run is left as it is. One that failed or was killed runs again and keeps what it has.
@@ -55,19 +43,22 @@ def open_run(
         config: its settings become parameters and the artifact ``run.yaml``.
         data: logged as the input data set.
         tags: set on a new or resumed run.
+
+    Returns:
+        MLflow's id of the run.
     """
     client = connect(site)
     with locked(site, "mlflow-runs"):
         experiment = ensure_experiment(client, site, config.run_name)
         run = find_run(client, experiment, key)
         if run is not None and run.info.status == FINISHED:
-            return OpenRun(run_id=run.info.run_id, already_finished=True)
+            return str(run.info.run_id)
         if run is None:
             tags_now = {KEY_TAG: key, **owner_tags()}
             run = client.create_run(experiment, run_name=name, tags=tags_now)
         else:
             client.update_run(run.info.run_id, status="RUNNING")
-    run_id = run.info.run_id
+    run_id = str(run.info.run_id)
     put(
         client,
         run,
@@ -76,7 +67,7 @@ def open_run(
     )
     client.log_inputs(run_id, datasets=[_input_of(data)])
     client.log_text(run_id, effective_yaml(config), "run.yaml")
-    return OpenRun(run_id=run_id, already_finished=False)
+    return run_id
 
 
 def close_run(

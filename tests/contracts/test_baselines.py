@@ -1,9 +1,12 @@
 """What every baseline must do. A new entry in BASELINES is tested with no new test."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from mixmatch.baselines import BASELINES, baseline_scores
+from mixmatch.config.ranges import Baseline
 from mixmatch.errors import ConfigError, ScoreError
 from mixmatch.signals import Signal, Signals
 
@@ -19,6 +22,10 @@ SIGNALS = Signals(
 @pytest.fixture(params=BASELINES.values(), ids=BASELINES)
 def baseline(request):
     return request.param
+
+
+def test_the_registry_is_the_run_files():
+    assert set(BASELINES) == set(get_args(Baseline))
 
 
 def test_is_found_under_its_own_name_and_has_a_source(baseline):

@@ -1,8 +1,11 @@
 """What every criterion must do. A new entry in CRITERIA is tested with no new test."""
 
+from typing import get_args
+
 import pytest
 import torch
 
+from mixmatch.config.run import CriterionName
 from mixmatch.criteria import CRITERIA, score
 from mixmatch.errors import ConfigError, LayerError, ScoreError
 from mixmatch.signals import Signal, Signals
@@ -18,6 +21,10 @@ SIGNALS = Signals(
 @pytest.fixture(params=CRITERIA.values(), ids=CRITERIA)
 def criterion(request):
     return request.param
+
+
+def test_the_registry_is_the_run_files():
+    assert set(CRITERIA) == set(get_args(CriterionName))
 
 
 def test_is_found_under_its_own_name_and_has_a_source(criterion):

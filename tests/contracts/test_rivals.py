@@ -14,6 +14,7 @@ from mixmatch.signals import Signal, Signals
 
 SPARSITIES = (0.0, 0.1, 0.35, 0.5, 0.77, 0.9, 1.0)
 PRUNING = [name for name, rival in RIVALS.items() if rival.ranking is not Ranking.NONE]
+READING = [x for x in RIVALS if RIVALS[x].needs not in {Signal.NONE, Signal.NOISE}]
 GLOBAL = [name for name, rival in RIVALS.items() if rival.ranking is Ranking.GLOBAL]
 SIZES = {"conv": (3, 2, 3, 3), "middle": (7, 5), "fc": (11,)}
 
@@ -77,17 +78,16 @@ def test_scores_every_layer_in_the_order_and_shape_of_the_weights(name, weights)
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_says_truly_whether_it_reads_signals(name, weights):
-    rival = RIVALS[name]
-    if not rival.reads_signals:
+    if name not in READING:
         without = rival_scores(name, weights, None, seed=0)
         read = rival_scores(name, weights, signals_of(weights), seed=0)
         assert all(torch.equal(without[layer], read[layer]) for layer in weights)
         return
-    with pytest.raises(ConfigError, match=rf"{name} needs the signal {rival.needs}"):
+    with pytest.raises(ConfigError, match=rf"{name} needs the signal {RIVALS[name].needs}"):
         rival_scores(name, weights, None, seed=0)
 
 
-@pytest.mark.parametrize("name", [name for name, x in RIVALS.items() if x.reads_signals])
+@pytest.mark.parametrize("name", READING)
 def test_says_truly_whether_it_needs_the_hessian(name, weights):
     measured = signals_of(weights)
     plain = Signals(measured.abs_gradient, measured.gradient, {})

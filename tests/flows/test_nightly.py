@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows import nightly
+from flows import announce, nightly
+from mixmatch.errors import DataError, FamilyError
 from mixmatch.records import Verdict
 from tasks.ledger import read_ledger
 from tasks.promotion import Judges
 from tasks.site import Site
+from tasks.summary import RunSummary
 from tasks.tracking import Aliases
 from tasks.workspace import Workspace
 
@@ -76,6 +78,28 @@ def test_openlineage_hears_of_the_night_as_the_parent(night):
     parents = [x["run"]["facets"]["parent"] for x in events]
     assert [x["job"]["name"] for x in parents] == ["nightly", "nightly"]
     assert parents[0]["run"]["runId"] != events[0]["run"]["runId"]
+
+
+def test_nothing_is_promoted_where_members_failed(night, monkeypatch):
+    found, _, site = night
+    failed = {"aggressive/magnitude/0": "It diverged."}
+    incomplete = RunSummary.model_validate({**found["run"], "failed": failed})
+    monkeypatch.setattr(nightly, "run_family_flow", lambda *_: incomplete)
+    message = r"1 results failed, the others are kept \(aggressive/magnitude/0: It diverged\.\)\.$"
+    with pytest.raises(FamilyError, match=message):
+        nightly.nightly_flow(CONFIG, POLICY, site.workspace, by="the night")
+    assert len(read_ledger(site.open_store()).entries) == 1
+
+
+def test_webhooks_and_prefect_hear_of_a_night_that_fails(night, monkeypatch):
+    heard = []
+    monkeypatch.setattr(announce, "notify", lambda *told: heard.append(told) or ())
+    monkeypatch.setattr(announce, "_emit", lambda *told: heard.append(told))
+    settings = {**CONFIG, "data": {"name": "image_folder", "root": "/nowhere"}}
+    with pytest.raises(DataError, match="/nowhere"):
+        nightly.nightly_flow(settings, POLICY, night[2].workspace, by="the night")
+    assert [event for _, event, _ in heard] == ["mixmatch.run.failed"] * 2
+    assert all("/nowhere" in facts["reason"] for *_, facts in heard)
 
 
 def call(night, *arguments):

@@ -5,7 +5,7 @@ from torchvision.models import resnet18
 
 from mixmatch.errors import ConfigError
 from mixmatch.factories import is_factory_name
-from mixmatch.models import build_model, state_outline
+from mixmatch.models import build_model
 from mixmatch.records import ModelSpec
 
 
@@ -96,9 +96,8 @@ def test_an_argument_of_the_run_file_wins_over_what_is_offered():
 
 
 def test_a_network_of_a_user_is_not_built_without_its_factory():
-    for build in (build_model, state_outline):
-        with pytest.raises(ConfigError, match=r"'os:system' is a user's own network: its factory"):
-            build(spec_of("os:system"))
+    with pytest.raises(ConfigError, match=r"'os:system' is a user's own network: its factory"):
+        build_model(spec_of("os:system"))
 
 
 def test_a_factory_for_a_known_name_is_refused():
@@ -122,20 +121,3 @@ def test_a_factory_for_a_known_name_is_refused():
 def test_what_a_factory_may_not_do_is_one_sentence(factory, message):
     with pytest.raises(ConfigError, match=message):
         build_model(spec_of(OWN), factory=factory)
-
-
-def test_the_outline_of_an_own_network_is_built_for_real_and_leaves_random_state_alone():
-    def computing(num_classes, in_chans):
-        rates = [x.item() for x in torch.linspace(0, 1, 2)]
-        return nn.Sequential(Small(num_classes, in_chans), nn.Dropout(rates[0]))
-
-    before = torch.random.get_rng_state()
-    outline = state_outline(spec_of(OWN), factory=computing)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert {name: tuple(x.shape) for name, x in outline.items()} == {
-        "0.0.weight": (4, 3, 3, 3),
-        "0.0.bias": (4,),
-        "0.3.weight": (10, 4),
-        "0.3.bias": (10,),
-    }
-    assert {x.device.type for x in outline.values()} == {"meta"}

@@ -1,4 +1,4 @@
-"""Masks: exact counts, ties, global ranking, enforcement, digests."""
+"""Masks: exact counts, ties, global ranking, application, digests."""
 
 import itertools
 import math

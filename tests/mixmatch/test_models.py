@@ -12,7 +12,6 @@ from mixmatch.models import (
     pretrained_identity,
     pretrained_normalization,
     pretrained_num_classes,
-    state_outline,
 )
 from mixmatch.records import ModelSpec
 
@@ -137,21 +136,6 @@ def test_pretrained_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch)
 def test_pretrained_weights_that_do_not_exist_are_said_so():
     with pytest.raises(CheckpointError, match=r"of darknet17 could not be loaded: .*darknet17"):
         build_model(spec_of("darknet17"), pretrained=True)
-
-
-@pytest.mark.parametrize("architecture", ["test_resnet", "test_vit", "levit_128s"])
-def test_the_outline_has_the_shapes_of_the_network_without_its_memory(architecture):
-    outline = state_outline(spec_of(architecture))
-    state = build_model(spec_of(architecture)).state_dict()
-    assert {name: (x.shape, x.dtype) for name, x in outline.items()} == {
-        name: (x.shape, x.dtype) for name, x in state.items()
-    }
-    assert {x.device.type for x in outline.values()} == {"meta"}
-
-
-def test_the_outline_refuses_what_the_constructor_refuses():
-    with pytest.raises(ConfigError, match=r"does not take"):
-        state_outline(spec_of("test_resnet", window_size=7))
 
 
 def test_position_biases_cached_by_the_trial_run_do_not_outlive_new_weights():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, AdamW
+from torch.optim import SGD, Adam, AdamW, RAdam
 
 from mixmatch.config import FineTuneSettings
 from mixmatch.optimizers import hold_zeros_, make_optimizer
@@ -69,9 +69,13 @@ def test_held_zeros_stay_whatever_the_gradient(kind, form):
     assert (model.weight[~where] != 0).all()
 
 
-def test_an_optimizer_without_second_moments_holds_nothing():
+def test_an_optimizer_that_would_not_hold_zeros_is_not_trusted_with_them():
     model, where = nn.Linear(2, 2), torch.ones(2, 2, dtype=torch.bool)
-    sgd, adam = SGD(model.parameters(), momentum=0.9), Adam(model.parameters())
-    step(sgd, model, 1.0)
-    assert not hold_zeros_(sgd, model.weight, where)
-    assert not hold_zeros_(adam, model.weight, where)  # it has taken no step yet
+    assert not hold_zeros_(Adam(model.parameters()), model.weight, where)  # before its first step
+    for optimizer in (
+        SGD(model.parameters(), momentum=0.9),
+        RAdam(model.parameters()),  # has them, and does not always divide by them
+        Adam(model.parameters(), betas=(0.9, 0.0)),
+    ):
+        step(optimizer, model, 1.0)
+        assert not hold_zeros_(optimizer, model.weight, where)

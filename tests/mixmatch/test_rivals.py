@@ -240,8 +240,7 @@ def test_refuses_an_unknown_rival_and_lists_the_known_ones(of, weights):
         of("OBD", weights, None, *arguments, seed=0)
 
 
-def test_says_which_rivals_read_signals_and_which_need_the_hessian():
-    assert [x for x in RIVALS if RIVALS[x].reads_signals] == ["SNIP", "GraSP", "PROD"]
+def test_says_which_rivals_need_the_hessian():
     assert [x for x in RIVALS if RIVALS[x].needs_hessian] == ["GraSP"]
 
 

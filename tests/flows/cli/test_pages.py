@@ -91,6 +91,18 @@ def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path):
             _wait_for_health(process, 1, tmp_path / "pages.log")
 
 
+def test_a_server_that_tracks_the_workspace_has_the_pages_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example:5000")
+    site = Site.at(Workspace.open(tmp_path))
+    with mlflow_pages(site, None) as address:
+        assert address == "https://mlflow.example:5000"
+    message = (
+        r"--port must be left out where MLFLOW_TRACKING_URI names a server, got 5001: MLflow's"
+    )
+    with pytest.raises(ConfigError, match=message), mlflow_pages(site, 5001):
+        pass
+
+
 @pytest.mark.service
 def test_mlflow_serves_its_pages_over_the_workspace_and_ends(tmp_path):
     site = Site.at(Workspace.open(tmp_path))

@@ -100,10 +100,10 @@ class Shop:
             self.site, name="a run", key="k" * 64, config=CONFIG, data=self._record(data), tags={}
         )
         result = result.model_copy(update={"on_front": on_front})
-        record_result(self.site, run.run_id, result, name=f"random/{seed}")
+        record_result(self.site, run, result, name=f"random/{seed}")
         return register_front(
             self.site,
-            run.run_id,
+            run,
             registered_name=NAME,
             spec=self.spec,
             results=[result],

@@ -186,8 +186,7 @@ def make_family():
 def parent_run(site, config, data):
     from tasks.tracking import open_run
 
-    run = open_run(site, name="a run", key="k" * 64, config=config, data=data, tags={})
-    return run.run_id
+    return open_run(site, name="a run", key="k" * 64, config=config, data=data, tags={})
 
 
 @pytest.fixture

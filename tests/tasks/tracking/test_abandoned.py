@@ -34,7 +34,7 @@ def test_a_run_of_a_dead_process_is_killed_and_then_resumed(
     (killed,) = kill_abandoned(site, alone=False)
     assert (killed.run_id, status(client, parent_run)) == (parent_run, "KILLED")
     again = open_run(site, name="a run", key="k" * 64, config=config, data=data, tags={})
-    assert again.run_id == parent_run
+    assert again == parent_run
     assert status(client, parent_run) == "RUNNING"
     assert client.get_run(parent_run).data.tags[OWNER_TAG] == str(Owner.here())
     assert len(client.get_run(parent_run).inputs.dataset_inputs) == 1

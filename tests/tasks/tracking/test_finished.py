@@ -13,8 +13,7 @@ def results(make_result, make_rival):
 
 @pytest.fixture
 def open_id(site, config, data):
-    opened = open_run(site, name="night", key=KEY, config=config, data=data, tags={"dvc.data": "d"})
-    return opened.run_id
+    return open_run(site, name="night", key=KEY, config=config, data=data, tags={"dvc.data": "d"})
 
 
 @pytest.fixture

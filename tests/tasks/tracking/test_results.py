@@ -115,7 +115,7 @@ def test_the_same_result_under_another_flow_is_another_child(
 ):
     from tasks.tracking import open_run
 
-    other = open_run(site, name="b", key="o" * 64, config=config, data=data, tags={}).run_id
+    other = open_run(site, name="b", key="o" * 64, config=config, data=data, tags={})
     children = {record_result(site, run, make_result(), name="x") for run in (parent_run, other)}
     assert len(children) == 2
 

@@ -37,9 +37,7 @@ def _close(site, run_id, family, tmp_path, *, failed=False):
 
 
 def test_a_new_run_holds_settings_tags_and_the_run_file(site, config, data, client):
-    opened = _open(site, config, data)
-    run = client.get_run(opened.run_id)
-    assert not opened.already_finished
+    run = client.get_run(_open(site, config, data))
     assert (run.info.run_name, run.info.status) == ("night", "RUNNING")
     assert client.get_experiment(run.info.experiment_id).name == "digits-test_resnet"
     assert (run.data.tags["mixmatch.key"], run.data.tags["flow_run"]) == ("k" * 64, "f")
@@ -50,7 +48,7 @@ def test_a_new_run_holds_settings_tags_and_the_run_file(site, config, data, clie
 
 
 def test_the_data_set_is_an_input_with_its_digest(site, config, data, client):
-    run = client.get_run(_open(site, config, data).run_id)
+    run = client.get_run(_open(site, config, data))
     (found,) = run.inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.digest) == ("digits", "d" * 36)
     assert json.loads(found.dataset.profile)["source_digest"] == "d" * 64
@@ -61,33 +59,33 @@ def test_a_data_set_from_the_network_has_its_address_as_source(site, config, dat
     import mlflow.data
 
     address = "https://data.example/digits.zip"
-    run_id = _open(site, config, data.model_copy(update={"source": address})).run_id
+    run_id = _open(site, config, data.model_copy(update={"source": address}))
     (found,) = client.get_run(run_id).inputs.dataset_inputs
     assert mlflow.data.get_source(found).url == address
 
 
 def test_a_killed_run_is_resumed(site, config, data, client):
     first = _open(site, config, data)
-    client.set_terminated(first.run_id, "KILLED")
+    client.set_terminated(first, "KILLED")
     again = _open(site, config, data)
     assert again == first
-    assert client.get_run(first.run_id).info.status == "RUNNING"
+    assert client.get_run(first).info.status == "RUNNING"
 
 
 def test_a_finished_run_is_left_as_it_is(site, config, data, client, make_family, tmp_path):
     first = _open(site, config, data)
-    _close(site, first.run_id, make_family(), tmp_path)
-    before = client.get_run(first.run_id).to_dictionary()
+    _close(site, first, make_family(), tmp_path)
+    before = client.get_run(first).to_dictionary()
     again = _open(site, config, data)
-    assert (again.run_id, again.already_finished) == (first.run_id, True)
-    _close(site, first.run_id, make_family(), tmp_path)
-    assert client.get_run(first.run_id).to_dictionary() == before
+    assert again == first
+    _close(site, first, make_family(), tmp_path)
+    assert client.get_run(first).to_dictionary() == before
 
 
 def test_another_key_is_another_run(site, config, data):
     first = _open(site, config, data)
     other = open_run(site, name="night", key="o" * 64, config=config, data=data, tags={})
-    assert other.run_id != first.run_id
+    assert other != first
 
 
 def test_closing_keeps_figures_files_and_status(
@@ -111,7 +109,7 @@ def test_a_failed_run_says_why_and_can_be_finished_later(
     run = client.get_run(parent_run)
     assert run.info.status == "FAILED"
     assert json.loads(run.data.tags["mixmatch.failed"]) == reasons
-    assert _open(site, config, data).run_id == parent_run
+    assert _open(site, config, data) == parent_run
     _close(site, parent_run, make_family(make_result()), tmp_path)
     run = client.get_run(parent_run)
     assert (run.info.status, run.data.metrics["num_failed"]) == ("FINISHED", 0)

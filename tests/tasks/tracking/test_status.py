@@ -5,7 +5,7 @@ from tasks.tracking import open_run, remembered
 
 
 def _open(site, config, data):
-    return open_run(site, name="night", key="k" * 64, config=config, data=data, tags={}).run_id
+    return open_run(site, name="night", key="k" * 64, config=config, data=data, tags={})
 
 
 def test_the_first_value_of_a_tag_stays(site, config, data, client):
