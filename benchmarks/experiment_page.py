@@ -130,6 +130,7 @@ def _variants(fronts: Sequence[FrontDifference]) -> str:
     headings = (
         *("study", "epochs", f"epochs of {VARIANTS[0]}", "front", f"front of {VARIANTS[0]}"),
         *("difference (95 %)", "probability that it is larger"),
+        *("same results", "their accuracy, points (95 %)"),
     )
     cells = [
         (
@@ -140,10 +141,18 @@ def _variants(fronts: Sequence[FrontDifference]) -> str:
             f"{x.beside_area:.5f}",
             f"{x.difference:+.5f} ({x.low:+.5f} to {x.high:+.5f})",
             f"{x.probability:.3f}",
+            str(x.num_pairs),
+            _gain(x),
         )
         for x in fronts
     ]
     return table(headings, cells)
+
+
+def _gain(row: FrontDifference) -> str:
+    if row.gain is None or row.gain_low is None or row.gain_high is None:
+        return "-"
+    return f"{100 * row.gain:+.2f} ({100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f})"
 
 
 def _int8(tables: Mapping[str, StudyTables]) -> str:

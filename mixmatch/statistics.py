@@ -18,6 +18,7 @@ from mixmatch.records import Accuracy
 
 _CELLS_AT_ONCE = 1_000_000  # bounds memory: 8 bytes per resample and distinct value
 _CENTRAL_95 = (2.5, 97.5)  # percentiles
+_DIGITS = 12  # of an accuracy: sums in another order differ behind them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,13 @@ class Outcome:
 
     Attributes:
         sparsity: zeros among prunable weights, a fraction.
-        correct: bool, shape (images,) or (seeds, images): which test images it got right.
+        validation: bool, shape (images,) or (seeds, images): which validation images it got right.
+        test: likewise of the test images.
     """
 
     sparsity: float
-    correct: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
+    test: NDArray[np.bool_]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -162,7 +165,7 @@ def hypervolume(points: Sequence[TradeOff], *, reference: TradeOff) -> float:
 
 
 def resampled_hypervolumes(
-    fronts: Sequence[Sequence[Outcome]],
+    families: Sequence[Sequence[Outcome]],
     base: NDArray[np.bool_],
     *,
     reference_sparsity: float,
@@ -170,43 +173,75 @@ def resampled_hypervolumes(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Return the area under each front when the test images are drawn again.
+    """Return the area under each family's front when all images are drawn again.
 
-    Each resample draws as many images as there are, with replacement, the same for all fronts and
-    for the base, so that areas may be compared resample by resample. Points and sparsities stay.
+    Each resample draws as many validation images as there are, with replacement, and chooses the
+    fronts on them; it draws as many test images, and measures on them the area under what was
+    chosen. The draws are the same for all families and for the base, so that areas may be compared
+    resample by resample.
 
     Args:
-        fronts: the points of each, in any order.
-        base: bool, shape (images,) or (seeds, images): what the network that all come from got
-            right. The reference point is its accuracy on the resample minus ``reference_loss``.
+        families: the models of each, in any order.
+        base: bool, shape (images,) or (seeds, images): which test images the network that all come
+            from got right. The reference point is its accuracy on the resample minus
+            ``reference_loss``.
         reference_sparsity: of the reference point.
         reference_loss: a fraction.
         num_resamples: at least 1.
         seed: of the resamples.
 
     Returns:
-        float64, shape (fronts, resamples).
+        float64, shape (families, resamples).
 
     Raises:
         DataError: the arrays are not bool, not of such shapes, or not of the same images.
     """
-    answers = [("base", base)]
-    answers += [("a point", x.correct) for front in fronts for x in front]
+    models = [x for family in families for x in family]
+    choosing, measuring = np.random.SeedSequence(seed).spawn(2)
+    of_test = [("base", base), *(("a model", x.test) for x in models)]
+    test_RC = _resampled_accuracies(of_test, num_resamples, measuring)
+    of_validation = [("a model", x.validation) for x in models]
+    validation_RC = _resampled_accuracies(of_validation, num_resamples, choosing)
+    floor_R1 = test_RC[:, :1] - reference_loss
+    areas, start = [], 0
+    for family in families:
+        columns = slice(start, start + len(family))
+        width_P = np.array([x.sparsity for x in family]) - reference_sparsity
+        are_chosen_RP = _are_on_fronts(width_P, validation_RC[:, columns])
+        test_RP = np.where(are_chosen_RP, test_RC[:, 1:][:, columns], -np.inf)
+        sparsest_first = np.argsort(-width_P)
+        highest = np.maximum.accumulate(np.hstack([floor_R1, test_RP[:, sparsest_first]]), axis=1)
+        areas.append(np.diff(highest, axis=1) @ np.maximum(width_P[sparsest_first], 0.0))
+        start += len(family)
+    return np.stack(areas)
+
+
+def _are_on_fronts(
+    sparsity_P: NDArray[np.float64], accuracy_RP: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Say of each point and resample whether no other is as good in both and better in one."""
+    as_sparse_PP = sparsity_P >= sparsity_P[:, None]
+    sparser_PP = sparsity_P > sparsity_P[:, None]
+    as_accurate_RPP = accuracy_RP[:, None, :] >= accuracy_RP[:, :, None]
+    more_accurate_RPP = accuracy_RP[:, None, :] > accuracy_RP[:, :, None]
+    dominates_RPP = (as_accurate_RPP & sparser_PP) | (more_accurate_RPP & as_sparse_PP)
+    are_on: NDArray[np.bool_] = np.logical_not(dominates_RPP.any(axis=2))
+    return are_on
+
+
+def _resampled_accuracies(
+    answers: Sequence[tuple[str, NDArray[np.bool_]]],
+    num_resamples: int,
+    seed: np.random.SeedSequence,
+) -> NDArray[np.float64]:
+    """Draw images anew; return accuracies that are equal where they are, one column per answer."""
+    if not answers:
+        return np.empty((num_resamples, 0))
     right_CI = [_by_seed(name, correct).mean(axis=0) for name, correct in answers]
     if len({right_I.size for right_I in right_CI}) > 1:
         numbers = ", ".join(str(right_I.size) for right_I in right_CI)
-        raise DataError(f"Base and points must be of the same images, got {numbers}.")
-    accuracy_RC = _resampled_means(np.stack(right_CI, axis=1), num_resamples, seed)
-    floor_R1 = accuracy_RC[:, :1] - reference_loss
-    areas, start = [], 1
-    for front in fronts:
-        width_P = np.array([x.sparsity for x in front]) - reference_sparsity
-        sparsest_first = np.argsort(-width_P)
-        accuracy_RP = accuracy_RC[:, start : start + len(front)][:, sparsest_first]
-        highest = np.maximum.accumulate(np.hstack([floor_R1, accuracy_RP]), axis=1)
-        areas.append(np.diff(highest, axis=1) @ np.maximum(width_P[sparsest_first], 0.0))
-        start += len(front)
-    return np.stack(areas)
+        raise DataError(f"All answers must be of the same images, got {numbers}.")
+    return _resampled_means(np.stack(right_CI, axis=1), num_resamples, seed).round(_DIGITS)
 
 
 def central_95(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -216,7 +251,7 @@ def central_95(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _resampled_means(
-    values_IC: NDArray[np.float64], num_resamples: int, seed: int
+    values_IC: NDArray[np.float64], num_resamples: int, seed: int | np.random.SeedSequence
 ) -> NDArray[np.float64]:
     """Draw bootstrap resamples of the rows of ``values_IC`` and return the mean rows."""
     # Images that all columns answer alike are interchangeable.

@@ -22,7 +22,7 @@ _STUDIES = (
     "drop, pts (95 %)",
     "front",
 )
-_FRONTS = ("study", "beside", "epochs", "beside", "difference (95 %)", "probability")
+_FRONTS = ("study", "beside", "epochs", "beside", "difference (95 %)", "prob.", "gain, pts (95 %)")
 
 
 def print_studies(console: "Console", found: "Studies") -> None:
@@ -46,8 +46,11 @@ def print_studies(console: "Console", found: "Studies") -> None:
     console.print()
     console.print(table)
     console.print(
-        "Fronts of one base network on the same test images; probability: share of bootstrap "
-        "resamples of these in which the first is larger.",
+        "Fronts of one base network on the same images; interval and probability (prob.) that the "
+        "first is larger: of resamples of validation images, on which fronts are chosen, and test "
+        "images. If the second has all configurations of the first and more, those are left out: "
+        "then only the training differs. gain: in accuracy on test, the mean over results of one "
+        "configuration and seed that both have.",
         soft_wrap=True,
     )
 
@@ -74,7 +77,14 @@ def _front_cells(row: "FrontDifference") -> tuple[str, ...]:
         str(row.beside_epochs),
         f"{row.difference:+.5f} ({row.low:+.5f} to {row.high:+.5f})",
         f"{row.probability:.3f}",
+        _gain(row),
     )
+
+
+def _gain(row: "FrontDifference") -> str:
+    if row.gain is None or row.gain_low is None or row.gain_high is None:
+        return "-"
+    return f"{percent(row.gain)} ({percent(row.gain_low)} to {percent(row.gain_high)})"
 
 
 def _test(row: "SummaryRow | None") -> str:

@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mixmatch.config import FineTuneSettings
+from mixmatch.evaluation import unpack_correct
 from mixmatch.records import Record
-from mixmatch.statistics import central_95
+from mixmatch.statistics import central_95, paired_bootstrap
 from tasks.study.configurations import Configuration, configurations
 from tasks.study.folder import StudyFolder
-from tasks.study.fronts import family_front, resampled_areas
+from tasks.study.fronts import front_rows, resampled_areas
 from tasks.study.publish import tables_of
+from tasks.study.row import StudyRow
 from tasks.study.table_rows import FrontRow, SummaryRow
 from tasks.study.training import family_epochs
 
@@ -47,21 +51,32 @@ class StudyLine(Record):
 class FrontDifference(Record):
     """The fronts of two studies of one base network, on the same test images.
 
+    If the other has all configurations of ``study`` and more, those are left out, so that only the
+    training differs.
+
     Attributes:
         study: name of its folder.
         beside: name of the other's.
+        left_out: labels of the other's configurations that were left out.
         epochs: of fine-tuning that the family of ``study`` took, all seeds together.
         beside_epochs: that of the other.
         area: hypervolume of the front of ``study`` on test, chosen on validation.
         beside_area: that of the other.
         difference: ``area`` minus ``beside_area``.
-        low: lower end of its 95 % bootstrap interval, over test images drawn anew for both.
+        low: lower end of its 95 % bootstrap interval: validation images, on which fronts are
+            chosen, and test images are drawn anew, the same for both.
         high: upper end of it.
         probability: share of resamples in which ``area`` is larger; ties count half.
+        num_pairs: results of one configuration and seed that both have.
+        gain: what these have in ``study`` over the other's, a fraction of the test images in the
+            mean; None without any.
+        gain_low: lower end of its 95 % bootstrap interval over test images.
+        gain_high: upper end of it.
     """
 
     study: str
     beside: str
+    left_out: tuple[str, ...]
     epochs: int
     beside_epochs: int
     area: float
@@ -70,6 +85,10 @@ class FrontDifference(Record):
     low: float
     high: float
     probability: float
+    num_pairs: int
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
 
 
 class Studies(Record):
@@ -88,8 +107,14 @@ class Studies(Record):
 @dataclass(frozen=True, slots=True)
 class _Study:
     line: StudyLine
+    fine_tune: FineTuneSettings
     found: tuple[Configuration, ...]
     origin: tuple[str, str] | None  # digests of base and data; None: there are several, or none
+
+    @property
+    def family(self) -> dict[tuple[str, float], Configuration]:
+        """Its family by what makes a configuration the same in another study of this base."""
+        return {(x.label, x.sparsity): x for x in self.found if x.kind == "family"}
 
 
 def compare_studies(folders: Mapping[str, StudyFolder]) -> Studies:
@@ -126,7 +151,7 @@ def _read(name: str, folder: StudyFolder) -> _Study:
         front=next((x for x in tables.fronts if x.kind == "family"), None),
     )
     origins = {(row.base_digest, row.data_digest) for row in rows}
-    return _Study(line, found, origins.pop() if len(origins) == 1 else None)
+    return _Study(line, config.fine_tune, found, origins.pop() if len(origins) == 1 else None)
 
 
 def _sparsest(summary: Sequence[SummaryRow]) -> SummaryRow | None:
@@ -148,19 +173,50 @@ def _are_comparable(one: _Study, other: _Study) -> bool:
 
 def _difference(one: _Study, beside: _Study) -> FrontDifference:
     base = next(x for x in one.found if x.kind == "base")
-    areas = resampled_areas([family_front(one.found), family_front(beside.found)], base)
+    left_out = _further(one, beside)
+    kept = [x for x in beside.found if x not in left_out]
+    families = [[x for x in found if x.kind == "family"] for found in (one.found, kept)]
+    areas = resampled_areas(families, base)
     ahead = areas[0] - areas[1]
     low, high = central_95(ahead)
-    area, beside_area = (x.line.front.hypervolume_test for x in (one, beside) if x.line.front)
+    area, beside_area = (front_rows(x)[0].hypervolume_test for x in (one.found, kept))
+    kept_rows = [row for x in kept for row in x.rows]
+    pairs = _pairs(one, beside)
+    gain = paired_bootstrap(*map(_answers, zip(*pairs, strict=True))) if pairs else None
     return FrontDifference(
         study=one.line.study,
         beside=beside.line.study,
+        left_out=tuple(x.label for x in left_out),
         epochs=one.line.epochs,
-        beside_epochs=beside.line.epochs,
+        beside_epochs=family_epochs(beside.fine_tune, kept_rows),
         area=area,
         beside_area=beside_area,
         difference=area - beside_area,
         low=low,
         high=high,
         probability=float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2),
+        num_pairs=len(pairs),
+        gain=gain.difference if gain else None,
+        gain_low=gain.low if gain else None,
+        gain_high=gain.high if gain else None,
     )
+
+
+def _pairs(one: _Study, beside: _Study) -> list[tuple[StudyRow, StudyRow]]:
+    """Return the results of one configuration and seed that both have."""
+    shared = one.family.keys() & beside.family.keys()
+    theirs = {(key, row.seed): row for key in shared for row in beside.family[key].rows}
+    own = [((key, row.seed), row) for key in sorted(shared) for row in one.family[key].rows]
+    return [(row, theirs[key]) for key, row in own if key in theirs]
+
+
+def _answers(rows: Sequence[StudyRow]) -> NDArray[np.bool_]:
+    return np.stack([unpack_correct(row.test) for row in rows])
+
+
+def _further(one: _Study, beside: _Study) -> list[Configuration]:
+    """Return what only ``beside`` has, if it has all that ``one`` has; else nothing."""
+    own, others = one.family, beside.family
+    if not own.keys() <= others.keys():
+        return []
+    return [x for key, x in others.items() if key not in own]

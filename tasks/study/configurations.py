@@ -68,6 +68,10 @@ class Configuration:
         """Return which test images all its seeds got right: bool, shape (seeds, images)."""
         return np.stack([unpack_correct(row.test) for row in self.rows])
 
+    def all_correct_validation(self) -> NDArray[np.bool_]:
+        """Return which validation images all its seeds got right: bool, shape (seeds, images)."""
+        return np.stack([unpack_correct(row.validation) for row in self.rows])
+
 
 def configurations(rows: Sequence[StudyRow]) -> tuple[Configuration, ...]:
     """Group rows: base, dense control, family by criterion, rivals by name, each by sparsity.

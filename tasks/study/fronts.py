@@ -49,25 +49,22 @@ def are_on_size_front(family: Sequence[Configuration]) -> list[bool]:
     return on_size_front(sizes, [x.validation for x in family])
 
 
-def family_front(found: Sequence[Configuration]) -> list[Configuration]:
-    """Return the family's configurations on its front, chosen on validation."""
-    family = [x for x in found if x.kind == "family"]
-    return _kept(family, _on_front(family))
-
-
 def resampled_areas(
-    fronts: Sequence[Sequence[Configuration]], base: Configuration
+    families: Sequence[Sequence[Configuration]], base: Configuration
 ) -> NDArray[np.float64]:
-    """Return the area under each front when the test images are drawn again, the same for all.
+    """Return the area under each family's front when validation and test images are drawn again.
 
     Args:
-        fronts: of results on the same test images.
+        families: of results on the same images; their fronts are chosen on each resample.
         base: from whose accuracy on each resample the reference point follows.
 
     Returns:
-        Shape (fronts, resamples).
+        Shape (families, resamples).
     """
-    outcomes = [[Outcome(x.sparsity, x.all_correct_test()) for x in front] for front in fronts]
+    outcomes = [
+        [Outcome(x.sparsity, x.all_correct_validation(), x.all_correct_test()) for x in family]
+        for family in families
+    ]
     return resampled_hypervolumes(
         outcomes,
         base.all_correct_test(),
@@ -106,7 +103,7 @@ def _front_row(
     validation = TradeOff("reference", REFERENCE_SPARSITY, base.validation - REFERENCE_LOSS)
     test = TradeOff("reference", REFERENCE_SPARSITY, base.test - REFERENCE_LOSS)
     on_test = [x.trade_off(on_test=True) for x in front]
-    low, high = central_95(resampled_areas([front], base)[0])
+    low, high = central_95(resampled_areas([points], base)[0])
     return FrontRow(
         kind=kind,
         name=name,

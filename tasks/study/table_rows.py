@@ -145,8 +145,9 @@ class FrontRow(Record):
         reference_sparsity: of the reference point: 0.
         reference_validation: of the reference point: the base's accuracy minus ten points.
         reference_test: likewise on the test images.
-        hypervolume_low: lower end of the 95 % bootstrap interval of ``hypervolume_test``: test
-            images are drawn anew, for the reference point too, the chosen points stay.
+        hypervolume_low: lower end of the 95 % bootstrap interval of ``hypervolume_test``: the
+            validation images are drawn anew, and the front chosen on them; the test images are
+            drawn anew, for the reference point too.
         hypervolume_high: upper end of it.
     """
 

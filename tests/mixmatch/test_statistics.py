@@ -227,53 +227,80 @@ def test_the_volume_equals_the_cells_that_some_point_reaches(pairs, corner):
 
 
 def outcomes(generator, *pairs, num_seeds=2, num_images=400):
-    """Make points of a sparsity and an expected accuracy."""
-    shape = (num_seeds, num_images)
-    return [Outcome(sparsity, generator.random(shape) < accuracy) for sparsity, accuracy in pairs]
+    """Make models of a sparsity and an expected accuracy, on 300 images of validation."""
+
+    def answers(accuracy, number):
+        return generator.random((num_seeds, number)) < accuracy
+
+    return [Outcome(x, answers(y, 300), answers(y, num_images)) for x, y in pairs]
 
 
-def area_under(front, base, images):
-    """Measure a front on some images by ``hypervolume``."""
-    reference = TradeOff("reference", 0.25, base[images].mean() - 0.1)
-    found = points(*((x.sparsity, x.correct[:, images].mean()) for x in front))
-    return hypervolume(found, reference=reference)
+def always(sparsity, validation, test):
+    """Make a model whose answers are alike on every image."""
+    return Outcome(sparsity, np.full(5, validation), np.full((3, 8), test))
 
 
-def resampled(fronts, base, **settings):
+def area_under(family, base, validation_images, test_images):
+    """Choose the front on some images and measure it on others, by ``hypervolume``."""
+    reference = TradeOff("reference", 0.25, base[test_images].mean() - 0.1)
+    seen = points(*((x.sparsity, x.validation[:, validation_images].mean()) for x in family))
+    found = points(*((x.sparsity, x.test[:, test_images].mean()) for x in family))
+    chosen = [point for point, kept in zip(found, on_front(seen), strict=True) if kept]
+    return hypervolume(chosen, reference=reference)
+
+
+def resampled(families, base, **settings):
     return resampled_hypervolumes(
-        fronts, base, reference_sparsity=0.25, reference_loss=0.1, **settings
+        families, base, reference_sparsity=0.25, reference_loss=0.1, **settings
     )
 
 
 def test_where_every_image_is_answered_alike_all_resamples_have_the_areas_of_the_fronts():
-    right, wrong = np.ones(8, dtype=bool), np.zeros((3, 8), dtype=bool)
-    fronts = [[Outcome(0.5, wrong), Outcome(0.75, right)], [Outcome(0.2, right)], []]
-    areas = resampled(fronts, right, num_resamples=5)
-    assert areas.shape == (3, 5)
-    np.testing.assert_allclose(areas, [[0.5 * 0.1] * 5, [0.0] * 5, [0.0] * 5], atol=1e-15)
+    right = np.ones(8, dtype=bool)
+    families = [
+        [always(0.5, True, False), always(0.75, True, True)],
+        [always(0.2, True, True)],
+        [],
+        # What only test would choose is not chosen.
+        [always(0.5, True, True), always(0.75, False, True)],
+        [always(0.5, False, True), always(0.75, True, False)],
+        # Of two equally sparse ones the more accurate on validation stays, of two equal ones both.
+        [always(0.5, False, True), always(0.5, True, False)],
+        [always(0.5, True, True), always(0.5, True, False)],
+    ]
+    areas = resampled(families, right, num_resamples=5)
+    assert areas.shape == (7, 5)
+    expected = [0.5 * 0.1, 0.0, 0.0, 0.5 * 0.1, 0.0, 0.0, 0.25 * 0.1]
+    np.testing.assert_allclose(areas, [[x] * 5 for x in expected], atol=1e-15)
 
 
 def test_resampled_areas_are_distributed_like_those_of_images_that_are_drawn_one_by_one():
     generator = np.random.default_rng(0)
     base = generator.random(400) < 0.9
-    front = outcomes(generator, (0.9, 0.7), (0.3, 0.92), (0.6, 0.85), (0.1, 0.95))
-    areas = resampled([front], base, num_resamples=4000)[0]
-    drawn = [area_under(front, base, generator.integers(0, 400, 400)) for _ in range(4000)]
+    family = outcomes(generator, (0.9, 0.9), (0.3, 0.92), (0.6, 0.9), (0.1, 0.95))
+    areas = resampled([family], base, num_resamples=4000)[0]
+    draw = generator.integers
+    drawn = [area_under(family, base, draw(0, 300, 300), draw(0, 400, 400)) for _ in range(4000)]
     deviation = np.std(drawn)
     assert np.std(areas) == pytest.approx(deviation, rel=0.1)
     assert np.mean(areas) == pytest.approx(np.mean(drawn), abs=0.1 * deviation)
 
 
-def test_fronts_are_measured_on_the_same_resamples():
+def test_families_are_measured_on_the_same_resamples():
     generator = np.random.default_rng(0)
     base = generator.random(400) < 0.9
-    front = outcomes(generator, (0.5, 0.8), (0.75, 0.7))
-    beside = resampled([front, front[::-1]], base)
+    family = outcomes(generator, (0.5, 0.8), (0.75, 0.7))
+    beside = resampled([family, family[::-1]], base)
     np.testing.assert_allclose(beside[0], beside[1], atol=1e-15)
     assert np.std(beside[0]) > 0
-    np.testing.assert_array_equal(beside, resampled([front, front[::-1]], base))
+    np.testing.assert_array_equal(beside, resampled([family, family[::-1]], base))
 
 
-def test_refuses_fronts_on_different_images():
-    with pytest.raises(DataError, match="must be of the same images, got 3, 2"):
-        resampled([[Outcome(0.5, bits("10"))]], bits("110"))
+@pytest.mark.parametrize("answers", [("10", "110"), ("110", "10")])
+def test_refuses_families_on_different_images(answers):
+    first, other = (
+        Outcome(0.5, bits(answers[0]), bits("110")),
+        Outcome(0.5, bits("110"), bits(answers[1])),
+    )
+    with pytest.raises(DataError, match="must be of the same images, got "):
+        resampled([[first, other]], bits("110"))

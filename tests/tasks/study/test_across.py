@@ -68,6 +68,37 @@ def test_a_worse_front_is_smaller_than_the_first_study_s(plain, make_study, stud
     assert row.low < row.difference <= row.high <= 0.0
 
 
+def test_what_only_the_other_has_is_left_out(plain, make_study, study_rows):
+    fewer = make_study("fewer", [row for row in study_rows if row.name != "aggressive"])
+    (row,) = compare_studies({"plain": plain, "fewer": fewer}).fronts
+    assert row.left_out == ("aggressive/magnitude",)
+    assert (row.epochs, row.beside_epochs, row.difference) == (4, 4, 0.0)
+    (other_way,) = compare_studies({"fewer": fewer, "plain": plain}).fronts
+    assert (other_way.left_out, other_way.epochs, other_way.beside_epochs) == ((), 8, 4)
+    assert other_way.area == row.area + other_way.difference
+
+
+def test_the_gain_is_that_of_the_same_configurations_and_seeds(
+    plain, make_study, study_rows, make_row
+):
+    better = make_row("family", "aggressive", "1111111111", num_nonzero=100)
+    rows = [x for x in study_rows if x.name != "aggressive"]
+    (row,) = compare_studies({"plain": plain, "other": make_study("other", [*rows, better])}).fronts
+    # Of the three pairs two are equal; one got ten right instead of five.
+    assert (row.num_pairs, row.gain) == (3, pytest.approx(0.5 / 3))
+    assert row.gain_low < row.gain < row.gain_high
+    other = make_study("another", changed(rows, "family", num_nonzero=123))
+    (row,) = compare_studies({"plain": plain, "another": other}).fronts
+    assert (row.num_pairs, row.gain, row.gain_low, row.gain_high) == (0, None, None, None)
+
+
+def test_fronts_of_other_sparsities_are_compared_whole(plain, make_study, study_rows):
+    fewer = [row for row in study_rows if row.name != "aggressive"]
+    other = make_study("other", changed(fewer, "family", num_nonzero=123))
+    (row,) = compare_studies({"plain": plain, "other": other}).fronts
+    assert (row.left_out, row.epochs, row.beside_epochs) == ((), 4, 8)
+
+
 @pytest.mark.parametrize("what", ["base_digest", "data_digest"])
 def test_studies_of_other_networks_or_data_are_not_compared(plain, make_study, study_rows, what):
     other = make_study("other", [row.model_copy(update={what: "e" * 64}) for row in study_rows])
