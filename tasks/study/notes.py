@@ -10,8 +10,8 @@ from tasks.study.tables import SAME_SPARSITY
 from tasks.study.training import inequality
 
 CHANCE = (
-    "Intervals and probabilities show the chance in the test images, those of fronts also that in the "
-    "validation images; none shows that in training."
+    "Intervals and probabilities show the chance in the test images, those of fronts also that in "
+    "the validation images; none shows that in training."
 )
 
 
