@@ -50,6 +50,13 @@ def failures_emitted(config: RunConfig) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def failures_announced(config: RunConfig) -> Iterator[None]:
+    """Tell both of whatever ends the body likewise; Prefect's server must be up."""
+    with failures_told(config), failures_emitted(config):
+        yield
+
+
 def announce_failures(config: RunConfig, run_id: str, failed: Mapping[str, str]) -> tuple[str, ...]:
     """Announce the members that failed although the run goes on; sentences as ``announce``."""
     if not failed:

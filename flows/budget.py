@@ -7,7 +7,7 @@ from flows.members import ComputedMembers, compute
 from flows.session import Session
 from mixmatch.halving import rungs
 from tasks.family import hopeful
-from tasks.members import Member, Prepared, continued, untrained
+from tasks.members import Member, Prepared, Spent, continued, untrained
 
 
 def compute_within_budget(
@@ -39,6 +39,7 @@ def _halve(
     now = {(x.strategy, x.criterion): x for x in family if x.job.key in done.records}
     # Under this seed's name: another seed may train the same configuration.
     best, alive = {x: replace(one, seed=seed) for x, one in now.items()}, list(now)
+    rounds = {x: [one] for x, one in now.items()}
     for rung in rungs(len(now), epochs) if now else ():
         alive = hopeful([now[x] for x in alive], done.records, rung.num_survivors)
         asked = [
@@ -47,12 +48,25 @@ def _halve(
         ]
         done.add(compute(session, asked))
         trained = {(x.strategy, x.criterion): x for x in asked if x.job.key in done.records}
+        for x, one in trained.items():
+            rounds[x].append(one)
         best |= {x: one for x, one in trained.items() if _is_no_worse(one, best[x], done)}
         now |= trained
         alive = list(trained)
         if not alive:
             break
-    return list(best.values())
+    return [replace(one, spent=_spent(rounds[x], done)) for x, one in best.items()]
+
+
+def _spent(rounds: Sequence[Member], done: ComputedMembers) -> Spent:
+    """Sum up the rounds of one configuration; the first, untrained one is of no seed."""
+    records = [done.records[one.job.key] for one in rounds]
+    processor = [x.cpu_seconds for x in records if x.cpu_seconds is not None]
+    return Spent(
+        epochs=sum(len(x.epochs) for x in records),
+        seconds=sum(x.seconds for x in records),
+        cpu_seconds=sum(processor) if len(processor) == len(records) else None,
+    )
 
 
 def _is_no_worse(later: Member, earlier: Member, done: ComputedMembers) -> bool:

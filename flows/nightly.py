@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.announce import failures_emitted, failures_told
+from flows.announce import failures_announced
 from flows.failures import refuse_failures
 from flows.family import run_family_flow
 from flows.inputs import check_inputs, locate_inputs
@@ -18,11 +18,11 @@ from flows.ownership import owned
 from flows.promotion import refuse_nothing
 from flows.steps import as_effect
 from flows.watch import NullWatch
-from mixmatch.config import RunConfig, parse_policy, parse_run_config
+from mixmatch.config import Policy, RunConfig, parse_policy, parse_run_config
 from mixmatch.records import Verdict
 from tasks import promotion
 from tasks.factory import is_factory
-from tasks.promotion import Judges, check_person
+from tasks.promotion import Judges, PromotionSummary, check_person
 from tasks.site import Site
 from tasks.summary import RunSummary
 from tasks.tracking import prepare_tracking
@@ -60,26 +60,45 @@ def nightly_flow(
     factory = own if is_factory(own) else None
     site = Site.at(Workspace.open(Path(workspace)), run.store)
     with owned(site):
-        with failures_told(run), failures_emitted(run):
+        with failures_announced(run):
             family = _compress(run, site)
-        refuse_failures(family)
-        versions = sorted({x.model_version for x in family.results if x.model_version is not None})
-        references = [f"{run.registered_name}/{version}" for version in versions]
-        verdicts = as_effect(audit_versions)(site, references, factory)
-        summary = as_effect(promotion.promote)(
-            site,
-            run.registered_name,
-            gates,
-            by=who,
-            judges=_remembering(verdicts, factory),
-            factory=factory,
-        )
-    refuse_nothing(summary)
+        refuse_failures(family)  # which were announced one by one
+        with failures_announced(run):
+            verdicts, summary = _promote(run, site, gates, family, by=who, factory=factory)
     return {
         "run": family.model_dump(mode="json"),
         "verdicts": {one: verdict.ok for one, verdict in verdicts.items()},
         "promotion": summary.model_dump(mode="json"),
     }
+
+
+def _promote(
+    config: RunConfig,
+    site: Site,
+    gates: Policy,
+    family: RunSummary,
+    *,
+    by: str,
+    factory: str | None,
+) -> tuple[dict[str, Verdict], PromotionSummary]:
+    """Audit the versions of this night, then promote the best version of the model.
+
+    Raises:
+        PromotionError: no version passes, or somebody else was faster.
+    """
+    versions = sorted({x.model_version for x in family.results if x.model_version is not None})
+    references = [f"{config.registered_name}/{version}" for version in versions]
+    verdicts = as_effect(audit_versions)(site, references, factory)
+    summary = as_effect(promotion.promote)(
+        site,
+        config.registered_name,
+        gates,
+        by=by,
+        judges=_remembering(verdicts, factory),
+        factory=factory,
+    )
+    refuse_nothing(summary)
+    return verdicts, summary
 
 
 def _compress(config: RunConfig, site: Site) -> RunSummary:

@@ -64,8 +64,9 @@ def hold_zeros_(optimizer: Optimizer, parameter: Tensor, where: Tensor) -> bool:
     """Let an Adam or AdamW that has taken a step leave zeros of ``parameter`` alone from now on.
 
     A step of Adam is divided by the root of the second moment. Where that is infinite the step is
-    exactly zero, and it stays infinite whatever the gradient; weight decay leaves zeros alone. All
-    other weights take the same course as without this, bit for bit, and no step takes longer.
+    exactly zero, and it stays infinite whatever finite gradient comes; weight decay leaves zeros
+    alone. All other weights take the same course as without this, bit for bit, and no step takes
+    longer.
 
     Args:
         optimizer: any; it must not train ``parameter`` under another mask later.

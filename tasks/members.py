@@ -36,6 +36,21 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a configuration has taken under one seed, rounds that made it worse included.
+
+    Attributes:
+        epochs: of fine-tuning.
+        seconds: wall time of all its jobs.
+        cpu_seconds: processor time of them, all threads; None: not measured.
+    """
+
+    epochs: int
+    seconds: float
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One row of the family before it is computed.
 
@@ -45,6 +60,7 @@ class Member:
         criterion: key in CRITERIA.
         seed: of fine-tuning.
         job: what is to be computed.
+        spent: on it in all rounds, where there are several; None: its record says it.
     """
 
     strategy: str
@@ -52,6 +68,7 @@ class Member:
     criterion: str
     seed: int
     job: MemberJob
+    spent: Spent | None = None
 
     @property
     def label(self) -> str:

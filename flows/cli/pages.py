@@ -58,7 +58,7 @@ def ui(workspace: WorkspaceFolder = None, port: Port = None) -> None:
         prefect_address = server.wait().removesuffix("/api")
         typer.echo(f"MLflow:  {address}")
         typer.echo(f"Prefect: {prefect_address}")
-        typer.echo("Ctrl-C ends both.", err=True)
+        typer.echo("Ctrl-C ends what was started here.", err=True)
         _wait_for_ctrl_c()
 
 
@@ -69,7 +69,7 @@ def mlflow_pages(site: "Site", port: int | None, lease: "Lease | None" = None) -
     Where the workspace is tracked by an MLflow server, the pages are that server's.
 
     Raises:
-        ConfigError: ``port`` is taken, or the pages are another server's.
+        ConfigError: ``port`` is taken, or stated where the pages are another server's.
         ServiceError: they do not answer in time.
     """
     from tasks.tracking import prepare_tracking  # noqa: PLC0415  next to its user

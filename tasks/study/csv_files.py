@@ -66,6 +66,7 @@ _RESULT = (
     "drop",
     "reference",
     "epochs_run",
+    "epochs_discarded",
     "best_epoch",
     "seconds",
     "cpu_seconds",

@@ -43,9 +43,12 @@ class StudyRow(Record):
         test: of the finished network.
         epochs_run: epochs of fine-tuning, those of the members that it started from included.
         epochs_before: those of the members that it started from.
+        epochs_discarded: within a budget, those of later rounds that made it worse.
         best_epoch: index of the epoch that was kept; -1: the untrained state.
-        seconds: wall time of the whole job, and of those that it started from.
-        cpu_seconds: processor time of it, all threads; None: not measured.
+        seconds: wall time of the whole job, and of those that it started from; within a budget, of
+            all its rounds.
+        cpu_seconds: processor time of the job, all threads; within a budget, of all its rounds.
+            None: not measured.
         base_digest: SHA-256 of the base's weights file.
         data_digest: SHA-256 of the data set's file.
         mask_digest: SHA-256 of the mask's bits; None for the base.
@@ -73,6 +76,7 @@ class StudyRow(Record):
     test: Accuracy
     epochs_run: int
     epochs_before: int = 0
+    epochs_discarded: int = 0
     best_epoch: int
     seconds: float
     cpu_seconds: float | None = None
@@ -119,7 +123,14 @@ class StudyRow(Record):
             "criterion": member.criterion,
             "seed": member.seed,
         }
-        return cls.model_validate(names | _measured(member.job, record, machine))
+        measured = _measured(member.job, record, machine)
+        if spent := member.spent:
+            measured |= {
+                "epochs_discarded": spent.epochs - record.epochs_before - len(record.epochs),
+                "seconds": spent.seconds,
+                "cpu_seconds": spent.cpu_seconds,
+            }
+        return cls.model_validate(names | measured)
 
     @classmethod
     def of_rival(cls, rival: RivalMember, record: MemberRecord, machine: Machine) -> Self:

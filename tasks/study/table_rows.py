@@ -51,7 +51,8 @@ class SummaryRow(Record):
         drop_low: lower end of the 95 % bootstrap interval of ``drop``, over test images drawn
             anew for both; None without a drop, or where it has several bases.
         drop_high: upper end of it.
-        epochs: of fine-tuning, those of the members that it started from included, of all seeds.
+        epochs: of fine-tuning, of all seeds, those of the members that it started from included,
+            and those of later rounds within a budget that made it worse.
     """
 
     label: str

@@ -126,7 +126,7 @@ def _summary_row(found: Configuration, references: References, verdict: _Verdict
         cpu_seconds=sum(cpu) if len(cpu) == len(rows) else None,
         num_bases=len({row.base_digest for row in rows}),
         on_size_front=verdict.on_size_front,
-        epochs=sum(row.epochs_run for row in rows),
+        epochs=sum(row.epochs_run + row.epochs_discarded for row in rows),
         **_drop_interval(found, references.reference_rows(rows)),
     )
 

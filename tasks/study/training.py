@@ -44,12 +44,12 @@ def inequality(settings: FineTuneSettings) -> str | None:
 def family_epochs(settings: FineTuneSettings, rows: Sequence[StudyRow]) -> int:
     """Return how many epochs of fine-tuning the family of a study took, all seeds together.
 
-    Under a budget a member starts from its own network of the round before; in a chain from that
-    of another member, whose epochs are counted there.
+    Within a budget a member starts from its own network of the round before, and rounds that made
+    it worse count too; in a chain it starts from another member, whose epochs are counted there.
     """
     family = [row for row in rows if row.kind == "family"]
     elsewhere = sum(row.epochs_before for row in family) if _is_chain(settings) else 0
-    return sum(row.epochs_run for row in family) - elsewhere
+    return sum(row.epochs_run + row.epochs_discarded for row in family) - elsewhere
 
 
 def _is_chain(settings: FineTuneSettings) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows import announce, nightly
-from mixmatch.errors import DataError, FamilyError
+from mixmatch.errors import DataError, FamilyError, PromotionError
 from mixmatch.records import Verdict
 from tasks.ledger import read_ledger
 from tasks.promotion import Judges
@@ -91,10 +91,25 @@ def test_nothing_is_promoted_where_members_failed(night, monkeypatch):
     assert len(read_ledger(site.open_store()).entries) == 1
 
 
-def test_webhooks_and_prefect_hear_of_a_night_that_fails(night, monkeypatch):
+@pytest.fixture
+def heard(monkeypatch):
+    """What webhooks and Prefect are told, instead of telling them."""
     heard = []
     monkeypatch.setattr(announce, "notify", lambda *told: heard.append(told) or ())
     monkeypatch.setattr(announce, "_emit", lambda *told: heard.append(told))
+    return heard
+
+
+def test_webhooks_and_prefect_hear_of_a_night_that_promotes_nothing(night, heard, monkeypatch):
+    complete = RunSummary.model_validate(night[0]["run"])
+    monkeypatch.setattr(nightly, "run_family_flow", lambda *_: complete)
+    policy = {**POLICY, "smallest_sparsity": 0.9999}
+    with pytest.raises(PromotionError, match=r"0\.9999"):
+        nightly.nightly_flow(CONFIG, policy, night[2].workspace, by="the night")
+    assert [event for _, event, _ in heard] == ["mixmatch.run.failed"] * 2
+
+
+def test_webhooks_and_prefect_hear_of_a_night_that_fails(night, heard):
     settings = {**CONFIG, "data": {"name": "image_folder", "root": "/nowhere"}}
     with pytest.raises(DataError, match="/nowhere"):
         nightly.nightly_flow(settings, POLICY, night[2].workspace, by="the night")

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
 from mixmatch.config import FineTuneSettings
 from mixmatch.records import Artifact, EpochRecord, Execution, MemberRecord
 from tasks.jobs import MemberJob
-from tasks.members import Member, RivalMember
+from tasks.members import Member, RivalMember, Spent
 from tasks.study.machine import Machine
 from tasks.study.row import StudyRow
 
@@ -50,6 +52,15 @@ def record(half_right):
         seconds=12.5,
         cpu_seconds=20.0,
     )
+
+
+def test_rounds_that_made_a_member_worse_are_in_its_row(job, record):
+    record = record.model_copy(update={"epochs_before": 1})
+    member = Member("balanced", (), "magnitude", 3, job, Spent(8, 40.0, None))
+    row = StudyRow.of_member(member, record, MACHINE)
+    assert (row.epochs_run, row.epochs_before, row.epochs_discarded) == (5, 1, 3)
+    assert (row.seconds, row.cpu_seconds) == (40.0, None)
+    assert StudyRow.of_member(replace(member, spent=None), record, MACHINE).epochs_discarded == 0
 
 
 def test_a_member_becomes_a_row_with_all_that_was_measured(job, record):

@@ -1,7 +1,7 @@
 import pytest
 
 from mixmatch.config import FineTuneSettings
-from tasks.study.training import epochs_text, inequality, is_equal
+from tasks.study.training import epochs_text, family_epochs, inequality, is_equal
 
 CHAIN = FineTuneSettings(order="chain", max_epochs=5)
 BUDGET = FineTuneSettings(budget={"epochs": 30}, max_epochs=5)
@@ -26,6 +26,11 @@ def test_a_link_of_a_chain_inherits_epochs():
         "at most 5 epochs of fine-tuning each on top of those of its start"
     )
     assert "inherits its epochs; the other strategies and all rivals start" in inequality(CHAIN)
+
+
+def test_epochs_that_came_to_nothing_were_taken_too(study_rows):
+    rows = [row.model_copy(update={"epochs_discarded": 3}) for row in study_rows]
+    assert family_epochs(BUDGET, rows) == 4 * (2 + 3)
 
 
 def test_under_a_budget_the_family_shares_epochs():
