@@ -104,7 +104,7 @@ def test_webhooks_and_prefect_hear_of_a_night_that_promotes_nothing(night, heard
     complete = RunSummary.model_validate(night[0]["run"])
     monkeypatch.setattr(nightly, "run_family_flow", lambda *_: complete)
     policy = {**POLICY, "smallest_sparsity": 0.9999}
-    with pytest.raises(PromotionError, match=r"0\.9999"):
+    with pytest.raises(PromotionError, match=r"at least 99\.99 %"):
         nightly.nightly_flow(CONFIG, policy, night[2].workspace, by="the night")
     assert [event for _, event, _ in heard] == ["mixmatch.run.failed"] * 2
 
