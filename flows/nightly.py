@@ -62,7 +62,7 @@ def nightly_flow(
     with owned(site):
         with failures_announced(run):
             family = _compress(run, site)
-        refuse_failures(family)  # which were announced one by one
+        refuse_failures(family)  # which were announced already
         with failures_announced(run):
             verdicts, summary = _promote(run, site, gates, family, by=who, factory=factory)
     return {

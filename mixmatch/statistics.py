@@ -220,13 +220,14 @@ def _are_on_fronts(
     sparsity_P: NDArray[np.float64], accuracy_RP: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Say of each point and resample whether no other is as good in both and better in one."""
-    as_sparse_PP = sparsity_P >= sparsity_P[:, None]
-    sparser_PP = sparsity_P > sparsity_P[:, None]
-    as_accurate_RPP = accuracy_RP[:, None, :] >= accuracy_RP[:, :, None]
-    more_accurate_RPP = accuracy_RP[:, None, :] > accuracy_RP[:, :, None]
-    dominates_RPP = (as_accurate_RPP & sparser_PP) | (more_accurate_RPP & as_sparse_PP)
-    are_on: NDArray[np.bool_] = np.logical_not(dominates_RPP.any(axis=2))
-    return are_on
+    are_on_RP = np.empty(accuracy_RP.shape, dtype=np.bool_)
+    for p, sparsity in enumerate(sparsity_P):  # all pairs at once would take much memory
+        own_R1 = accuracy_RP[:, p : p + 1]
+        sparser_and_as_accurate_RP = (sparsity_P > sparsity) & (accuracy_RP >= own_R1)
+        as_sparse_and_more_accurate_RP = (sparsity_P >= sparsity) & (accuracy_RP > own_R1)
+        dominates_RP = sparser_and_as_accurate_RP | as_sparse_and_more_accurate_RP
+        are_on_RP[:, p] = ~dominates_RP.any(axis=1)
+    return are_on_RP
 
 
 def _resampled_accuracies(
