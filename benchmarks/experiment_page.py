@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.experiment_figure import draw_networks
 from tasks.study.across import FrontDifference, StudyLine, compare_studies
 from tasks.study.effort import stretches
 from tasks.study.folder import StudyFolder
@@ -25,6 +26,7 @@ VARIANTS = (
     *("resnet18-snip", "resnet18-chain", "resnet18-distill", "resnet18-together"),
     *("resnet18-budget", "resnet18-budget-third"),
 )
+_PICTURE = "![Points lost against sparsity, per network: family, rivals, the paper](networks.png)"
 _NEAR = 0.005  # of the paper's sparsity
 
 
@@ -64,16 +66,35 @@ def write_page(results: Path) -> None:
     tables = {name: tables_of(folder) for name, folder in folders.items()}
     variants = {name: folders[name] for name in VARIANTS if name in folders}
     parts = [
-        "## Networks\n\n" + _networks(compare_studies(folders).studies),
+        f"## Networks\n\n{_PICTURE}\n\n" + _networks(compare_studies(folders).studies),
         "## At the paper's own sparsities\n\n" + _published(tables),
         "## The family's best against the best rival\n\n" + _best(tables),
         "## Beyond the paper, on ResNet-18\n\n" + _variants(compare_studies(variants).fronts),
         "## Rounded to int8\n\n" + _int8(tables),
         "## Time and machines\n\n" + _effort(folders),
     ]
+    _draw(tables, results)
     page = results / "README.md"
     head = page.read_text().partition(MARK)[0].rstrip() if page.is_file() else "# Results"
     page.write_text("\n\n".join([head, MARK, *parts]) + "\n")
+
+
+def _draw(tables: Mapping[str, StudyTables], results: Path) -> None:
+    """Draw the networks that are there; beside ResNet-18's own family that of the first variant."""
+    series: dict[str, dict[str, Sequence[SummaryRow]]] = {}
+    for network in NETWORKS:
+        if network in tables:
+            own = [
+                row
+                for row in tables[network].summary
+                if row.kind != "family" or row.criterion == PUBLISHED[network].criterion
+            ]
+            series[network] = {"family, the paper's way": own}
+    if "resnet18" in series and VARIANTS[0] in tables:
+        series["resnet18"]["family, targets: auto"] = tables[VARIANTS[0]].summary
+    best = {network: (PUBLISHED[network].sparsity, PUBLISHED[network].drop) for network in series}
+    if series:
+        draw_networks(series, best, results)
 
 
 def _networks(lines: Sequence[StudyLine]) -> str:
