@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.experiment_figure import draw_networks
 from tasks.study.across import FrontDifference, StudyLine, compare_studies
-from tasks.study.effort import stretches
+from tasks.study.effort import distinct_jobs, stretches
 from tasks.study.folder import StudyFolder
 from tasks.study.markdown import comparison_table, drop_text, table
 from tasks.study.publish import tables_of
@@ -168,6 +168,7 @@ def _variants(fronts: Sequence[FrontDifference]) -> str:
             _gain(x),
         )
         for x in fronts
+        if x.beside == VARIANTS[0]
     ]
     return table(headings, cells)
 
@@ -197,12 +198,21 @@ def _int8(tables: Mapping[str, StudyTables]) -> str:
 
 
 def _effort(folders: Mapping[str, StudyFolder]) -> str:
-    headings = ("study", "wall time, h", "processor time of its jobs, h", "hardware", "versions")
+    headings = (
+        "study",
+        "wall time, h",
+        "processor time of its own jobs, h",
+        "hardware",
+        "versions",
+    )
     cells = []
+    known: set[str] = set()  # keys of what an earlier study has computed, and this one only took
     for name, folder in folders.items():
         rows = folder.rows()
         wall_s = sum(x.seconds for x in stretches(folder.sessions(), rows))
-        cpu_s = sum(row.cpu_seconds or 0.0 for row in rows)
+        jobs = [row for row in distinct_jobs(rows) if row.key not in known]
+        known |= {row.key for row in rows if row.key}
+        cpu_s = sum(row.cpu_seconds or 0.0 for row in jobs)
         versions = {f"{x} {version}" for row in rows for x, version in row.versions.items()}
         hardware = "; ".join(sorted({row.hardware for row in rows}))
         hours = (f"{wall_s / 3600:.2f}", f"{cpu_s / 3600:.2f}")

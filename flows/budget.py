@@ -16,14 +16,15 @@ def compute_within_budget(
     """Spend ``epochs`` per seed where they can still change the front.
 
     Returns:
-        The family, each configuration after its best round on validation, and what was computed.
+        The family, each configuration under each seed after its best round on validation, and what
+        was computed. Seeds share the network of a configuration that none of them has trained.
     """
     family: tuple[Member, ...] = untrained(session.config, prepared)
     done = compute(session, family)
     ended: list[Member] = []
     for seed in session.config.seeds:
         ended += _halve(session, prepared, family, done, epochs=epochs, seed=seed)
-    return _distinct(ended), done
+    return tuple(ended), done
 
 
 def _halve(
@@ -59,13 +60,14 @@ def _halve(
 
 
 def _spent(rounds: Sequence[Member], done: ComputedMembers) -> Spent:
-    """Sum up the rounds of one configuration; the first, untrained one is of no seed."""
+    """Sum up the rounds of one configuration, the first, untrained one with every seed."""
     records = [done.records[one.job.key] for one in rounds]
     processor = [x.cpu_seconds for x in records if x.cpu_seconds is not None]
     return Spent(
         epochs=sum(len(x.epochs) for x in records),
         seconds=sum(x.seconds for x in records),
         cpu_seconds=sum(processor) if len(processor) == len(records) else None,
+        untrained=records[0],
     )
 
 
@@ -73,8 +75,3 @@ def _is_no_worse(later: Member, earlier: Member, done: ComputedMembers) -> bool:
     """Compare two rounds of one configuration on validation; of equal ones the later stays."""
     now, before = (done.records[x.job.key].validation.num_correct for x in (later, earlier))
     return now >= before
-
-
-def _distinct(members: Sequence[Member]) -> tuple[Member, ...]:
-    """Leave out what several seeds share: configurations that were never trained."""
-    return tuple({member.job.key: member for member in members}.values())

@@ -123,7 +123,8 @@ def _fill(
     """Compute what has no row yet; every result becomes a row as soon as it is there.
 
     Returns:
-        Everything that the study asks for, and why some of it failed, by label.
+        Everything that the study asks for, and why some of it failed, by label; without the family
+        if its halving failed.
     """
     from flows.budget import compute_within_budget  # noqa: PLC0415  torch takes seconds to load
     from flows.members import compute  # noqa: PLC0415  as above
@@ -139,6 +140,8 @@ def _fill(
     else:  # each round depends on all results of the one before, so nothing may be left out
         family, rounds = compute_within_budget(session, prepared, budget.epochs)
         failed = rounds.failed
+        if failed:  # it led the halving astray, which is done again next time
+            family = ()
         for one in family:
             note(one, rounds.records[one.job.key])
     asked: tuple[Asked, ...] = (*family, *rivals(session.config, prepared))
@@ -161,8 +164,15 @@ def _round(
     from tasks.deployment import quantization  # noqa: PLC0415  as above
     from tasks.members import with_starts  # noqa: PLC0415  as above
 
-    missing, folder = progress.folder.missing_int8(), progress.folder
-    chosen = [one for one in asked if one.label in missing]
+    folder = progress.folder
+    missing, keys = folder.missing_int8(), {row.label: row.key for row in folder.rows()}
+    without = [one for one in asked if one.label in missing]
+    chosen = [one for one in without if one.job.key == keys[one.label]]
+    others = {
+        one.label: "its row is of another network than is made here, so its int8 file would be too"
+        for one in without
+        if one not in chosen
+    }
     networks = compute(session, with_starts(chosen, asked, session.finds))
     label_of, wanted = {}, []
     for one in chosen:
@@ -184,7 +194,7 @@ def _round(
         [file for file, is_there in zip(wanted, there, strict=True) if not is_there],
         on_record=note,
     )
-    return networks.failed | done.failed
+    return others | networks.failed | done.failed
 
 
 def _row(one: "Asked", record: "MemberRecord", machine: Machine) -> StudyRow:

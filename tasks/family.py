@@ -36,7 +36,8 @@ def assemble(
     """Put the family together and find its two Pareto fronts, both with validation accuracy.
 
     One is over sparsity, the other over bytes on disk. Seeds of one configuration are one point, at
-    their mean; all of them carry its verdict.
+    their mean; all of them carry its verdict. Under a budget seeds share what none of them has
+    trained: it counts for each of them, and is one result, under the first.
 
     Args:
         name: of the run.
@@ -55,7 +56,7 @@ def assemble(
         base=base,
         results=tuple(
             _result(member, records[member.job.key], base, verdicts[_point_of(member)], cached)
-            for member in finished
+            for member in _distinct(finished)
         ),
         failed=dict(failed),
         rivals=tuple(
@@ -114,6 +115,14 @@ def count_correct(points: Sequence[Sequence[Accuracy]]) -> NDArray[np.int64]:
         for seeds in points
     ]
     return np.stack(counts).astype(np.int64)
+
+
+def _distinct(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Leave out members whose job is an earlier one's."""
+    found: dict[str, Member] = {}
+    for member in members:
+        found.setdefault(member.job.key, member)
+    return tuple(found.values())
 
 
 def _point_of(member: Member) -> Point:

@@ -11,6 +11,7 @@ from mixmatch.criteria import CRITERIA
 from mixmatch.records import (
     BaseRecord,
     DataRecord,
+    MemberRecord,
     PlanRecord,
     RivalsRecord,
     SensitivityRecord,
@@ -43,11 +44,13 @@ class Spent:
         epochs: of fine-tuning.
         seconds: wall time of all its jobs.
         cpu_seconds: processor time of them, all threads; None: not measured.
+        untrained: the first of them: what masking and new statistics alone gave.
     """
 
     epochs: int
     seconds: float
     cpu_seconds: float | None
+    untrained: MemberRecord
 
 
 @dataclass(frozen=True, slots=True)

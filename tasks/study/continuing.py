@@ -29,7 +29,7 @@ def check_same_data(folder: StudyFolder, data_digest: str) -> None:
 
 
 def check_same_execution(folder: StudyFolder, engine: EngineSettings) -> None:
-    """Refuse to compute with another device, precision or number of threads than the rows.
+    """Refuse another device, precision, number of threads or ``compile`` than the rows'.
 
     Args:
         folder: of the study.
@@ -49,6 +49,7 @@ def check_same_execution(folder: StudyFolder, engine: EngineSettings) -> None:
         )
         threads = engine.threads_per_job
         _check_setting(folder, "threads_per_job", threads, here.threads, row.execution.threads)
+        _check_setting(folder, "compile", engine.compile_, here.compiled, row.execution.compiled)
 
 
 def _check_setting(

@@ -1,6 +1,6 @@
 """What a study took: wall time by session, processor time by kind of result."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -34,7 +34,8 @@ class Effort:
     Attributes:
         kind: of the results.
         num_results: how many.
-        seconds: wall time of their jobs, which may have run side by side.
+        seconds: wall time of their jobs, which may have run side by side; one that seeds share
+            counts once, and so does the start of a chain.
         cpu_seconds: processor time of those that measured it.
         num_measured: how many those are.
     """
@@ -60,11 +61,21 @@ def efforts(rows: Sequence[StudyRow]) -> tuple[Effort, ...]:
     found = []
     for kind in ("base", "dense", "family", "rival"):
         of_kind = [row for row in rows if row.kind == kind]
-        measured = [row.cpu_seconds for row in of_kind if row.cpu_seconds is not None]
-        seconds = sum(row.seconds for row in of_kind)
+        num_measured = sum(row.cpu_seconds is not None for row in of_kind)
+        jobs = distinct_jobs(of_kind)
+        seconds = sum(row.seconds - row.seconds_before for row in jobs)
+        cpu_seconds = sum(row.cpu_seconds or 0.0 for row in jobs)
         if of_kind:
-            found.append(Effort(kind, len(of_kind), seconds, sum(measured), len(measured)))
+            found.append(Effort(kind, len(of_kind), seconds, cpu_seconds, num_measured))
     return tuple(found)
+
+
+def distinct_jobs(rows: Iterable[StudyRow]) -> list[StudyRow]:
+    """Leave out rows of an earlier row's job: under a budget seeds share what none trained."""
+    found: dict[str, StudyRow] = {}
+    for row in rows:
+        found.setdefault(row.key or f"{row.label} {row.base_digest}", row)
+    return list(found.values())
 
 
 def _seconds(session: Session, end: str | None, rows: Sequence[StudyRow]) -> float:

@@ -10,10 +10,7 @@ _Mask = frozenset[tuple[str, int]]
 
 
 def expected_family(config: RunConfig, kept: StudyPlan) -> frozenset[str]:
-    """Return the labels of the family: distinct configurations, criteria, seeds.
-
-    Under a budget of epochs seeds may share what was never trained, so that fewer are to be found.
-    """
+    """Return the labels of the family: distinct configurations, criteria, seeds."""
     distinct: dict[str, str] = {}
     for strategy in kept.plan.strategies:
         distinct.setdefault(strategy.digest, strategy.name)

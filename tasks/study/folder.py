@@ -1,7 +1,7 @@
 """The results folder of a study: created once, continued from what it holds, on any machine."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,9 +152,6 @@ class StudyFolder:
     def is_complete(self) -> bool:
         """Say whether every result that the study asks for is there, int8 files too.
 
-        Under a budget of epochs only the work itself finds out what to train: then every
-        configuration must have a result and the last session have ended without an error.
-
         Raises:
             WorkspaceError: a file cannot be read.
         """
@@ -164,12 +161,7 @@ class StudyFolder:
             return False
         if self.missing_int8():
             return False
-        family = expected_family(config, kept)
-        if config.fine_tune.budget is None:
-            return family <= labels
-        sessions = self.sessions()
-        is_ended = bool(sessions) and sessions[-1].succeeded is True
-        return is_ended and _without_seeds(family) <= _without_seeds(labels)
+        return expected_family(config, kept) <= labels
 
     def save_plan(self, plan: PlanRecord, rivals: RivalsRecord | None) -> StudyPlan:
         """Keep what is pruned; return what the study keeps: the plan that was there first.
@@ -216,10 +208,6 @@ class StudyFolder:
 def _identity(row: StudyRow) -> tuple[str, str]:
     """Return what no two rows share; several bases may stand beside each other."""
     return row.label, row.base_digest if row.kind == "base" else ""
-
-
-def _without_seeds(labels: Iterable[str]) -> set[str]:
-    return {label.rpartition("/")[0] for label in labels}
 
 
 def _create(path: Path, config: RunConfig) -> None:

@@ -49,6 +49,10 @@ def _of_origins(rows: Sequence[StudyRow]) -> Iterator[str]:
         )
     if (num_data := len({row.data_digest for row in rows})) > 1:
         yield f"The results were measured on {num_data} different data files: do not compare them."
+    versions = {tuple(sorted(x.execution.versions.items())) for x in rows if x.execution}
+    if len(versions) > 1:
+        told = " and ".join(", ".join(f"{x} {y}" for x, y in one) for one in sorted(versions))
+        yield f"The results were computed with {told}, which may differ in the last bits."
 
 
 def _of_references(config: RunConfig, rows: Sequence[StudyRow]) -> Iterator[str]:
@@ -100,5 +104,5 @@ def _of_seeds(tables: StudyTables) -> Iterator[str]:
     numbers = {x.num_results for x in tables.summary if x.kind in {"family", "rival"}}
     if len(numbers) > 1:
         low, high = min(numbers), max(numbers)
-        yield f"Not all configurations have equally many seeds yet: from {low} to {high}."
+        yield f"Not all configurations have equally many seeds: from {low} to {high}."
     yield f"{CHANCE} There is one seed, so nothing shows the latter." if numbers == {1} else CHANCE

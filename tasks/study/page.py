@@ -8,7 +8,7 @@ import yaml
 
 from mixmatch.config import RunConfig
 from tasks.study.claims import SURE, claims
-from tasks.study.effort import efforts, stretches
+from tasks.study.effort import distinct_jobs, efforts, stretches
 from tasks.study.facts import Session, StudyFacts
 from tasks.study.files import write_text
 from tasks.study.fronts import REFERENCE_LOSS, REFERENCE_SPARSITY
@@ -73,7 +73,7 @@ def write_page(
         effort_table=effort_table(efforts(rows)),
         claims=claims(tables.comparisons),
         wall_hours=sum(x.seconds for x in worked) / 3600,
-        cpu_hours=sum(row.cpu_seconds or 0.0 for row in rows) / 3600,
+        cpu_hours=sum(row.cpu_seconds or 0.0 for row in distinct_jobs(rows)) / 3600,
         settings=_changed_settings(config),
         sure=SURE,
         num_resamples=NUM_RESAMPLES,
@@ -81,6 +81,7 @@ def write_page(
         reference_sparsity=REFERENCE_SPARSITY,
         reference_loss=REFERENCE_LOSS,
         hardware=sorted({row.hardware for row in rows} or {facts.hardware}),
+        engine=_engine(rows),
     )
     write_text(folder / _NAME, page)
 
@@ -95,6 +96,20 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
     )
     return environment.get_template("page.md.j2")
+
+
+def _engine(rows: Sequence[StudyRow]) -> tuple[str, ...]:
+    """Return what the engine's settings came to, as options of a command."""
+    executions = [row.execution for row in rows if row.execution is not None]
+    if not executions:
+        return ()
+    first = executions[0]  # a study takes no rows with other ones
+    values = {"device": first.device, "precision": first.precision}
+    if first.threads:
+        values["threads_per_job"] = str(first.threads)
+    if first.compiled:
+        values["compile"] = "true"
+    return tuple(f"--set engine.{name}={value}" for name, value in values.items())
 
 
 def _changed_settings(config: RunConfig) -> str:

@@ -46,7 +46,8 @@ class StudyRow(Record):
         epochs_discarded: within a budget, those of later rounds that made it worse.
         best_epoch: index of the epoch that was kept; -1: the untrained state.
         seconds: wall time of the whole job, and of those that it started from; within a budget, of
-            all its rounds.
+            all its rounds, the untrained one with every seed.
+        seconds_before: those of the members of a chain that it started from.
         cpu_seconds: processor time of the job, all threads; within a budget, of all its rounds.
             None: not measured.
         base_digest: SHA-256 of the base's weights file.
@@ -79,6 +80,7 @@ class StudyRow(Record):
     epochs_discarded: int = 0
     best_epoch: int
     seconds: float
+    seconds_before: float = 0.0
     cpu_seconds: float | None = None
     base_digest: str
     data_digest: str
@@ -128,7 +130,10 @@ class StudyRow(Record):
             measured |= {
                 "epochs_discarded": spent.epochs - record.epochs_before - len(record.epochs),
                 "seconds": spent.seconds,
+                "seconds_before": 0.0,
                 "cpu_seconds": spent.cpu_seconds,
+                "validation_after_mask": spent.untrained.validation_after_mask.value,
+                "validation_after_batch_norm": spent.untrained.validation_after_batch_norm.value,
             }
         return cls.model_validate(names | measured)
 
@@ -183,6 +188,7 @@ def _measured(job: MemberJob, record: MemberRecord, machine: Machine) -> dict[st
         "epochs_before": record.epochs_before,
         "best_epoch": record.best_epoch,
         "seconds": record.seconds_before + record.seconds,
+        "seconds_before": record.seconds_before,
         "cpu_seconds": record.cpu_seconds,
         "base_digest": job.base.digest,
         "data_digest": job.data.digest,

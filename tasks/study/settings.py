@@ -11,8 +11,8 @@ from mixmatch.digests import json_digest
 from tasks.checkpoint import PRETRAINED
 
 # Names and places change no result; neither does what is made of a finished family, which a study
-# leaves out. Of the engine the device, the precision and the threads do: they follow from the
-# machine as well, so ``continuing`` compares what they come to.
+# leaves out. Of the engine the device, the precision, the threads and compile do: they follow from
+# the machine as well, so ``continuing`` compares what they come to.
 _NO_RESULT = {"name", "engine", "store", "register_", "quantize", "latency"}
 _REGISTERED = ("models:/", "runs:/")  # how a model.checkpoint begins that names no local file
 _ORDERED = ("ranges.layers", "model.roles")  # of these patterns the first that matches wins

@@ -41,8 +41,8 @@ class SummaryRow(Record):
         on_front: family only: whether none is as sparse and as accurate on validation.
         front_share: family only: share of bootstrap resamples of the validation images in which
             it is on the front.
-        seconds: wall time of all seeds.
-        cpu_seconds: processor time of all seeds; None: not measured.
+        seconds: wall time of all seeds, of the members of a chain that they started from included.
+        cpu_seconds: processor time of all seeds, of their own jobs; None: not measured.
         num_bases: distinct base networks behind the results.
         on_size_front: family only: whether none is as small on disk and as accurate on validation.
         int8_validation_mean: with weights rounded to int8; None until every seed has its file.

@@ -14,7 +14,12 @@ ROUNDS = {"a": (50, 1.0), "a+1": (70, 2.0), "a+1+1": (60, 4.0), "b": (55, 1.0), 
 
 
 @pytest.fixture
-def halved(monkeypatch):
+def halved(family_of):
+    return {one.strategy: one for one in family_of(seeds=(7,))}
+
+
+@pytest.fixture
+def family_of(monkeypatch):
     """Two configurations with three epochs: one each, then one more for the better."""
 
     def compute(session, asked):
@@ -28,15 +33,18 @@ def halved(monkeypatch):
         return [(x.strategy, x.criterion) for x in members][:num_survivors]
 
     members = tuple(Member(x, (), "magnitude", 0, SimpleNamespace(key=x)) for x in "ab")
-    rungs = (SimpleNamespace(num_survivors=x, epochs=1) for x in (2, 1))
+    rungs = tuple(SimpleNamespace(num_survivors=x, epochs=1) for x in (2, 1))
     monkeypatch.setattr(budget, "untrained", lambda *_: members)
     monkeypatch.setattr(budget, "compute", compute)
     monkeypatch.setattr(budget, "continued", continued)
     monkeypatch.setattr(budget, "hopeful", hopeful)
     monkeypatch.setattr(budget, "rungs", lambda *_: rungs)
-    session = SimpleNamespace(config=SimpleNamespace(seeds=(7,)))
-    family, _ = budget.compute_within_budget(session, None, 3)
-    return {one.strategy: one for one in family}
+
+    def family(*, seeds):
+        session = SimpleNamespace(config=SimpleNamespace(seeds=seeds))
+        return budget.compute_within_budget(session, None, 3)[0]
+
+    return family
 
 
 def record_of(key):
@@ -57,6 +65,16 @@ def test_a_configuration_stands_at_its_best_round_under_the_seed(halved):
 
 
 def test_rounds_that_made_it_worse_are_spent_too(halved):
-    assert halved["a"].spent == Spent(epochs=2, seconds=30.0, cpu_seconds=7.0)
+    assert halved["a"].spent == Spent(2, seconds=30.0, cpu_seconds=7.0, untrained=record_of("a"))
     # Where one round was not measured, the sum is not known.
-    assert halved["b"].spent == Spent(epochs=1, seconds=20.0, cpu_seconds=None)
+    assert halved["b"].spent == Spent(1, seconds=20.0, cpu_seconds=None, untrained=record_of("b"))
+
+
+def test_seeds_share_what_none_of_them_trained(family_of):
+    family = family_of(seeds=(7, 8))
+    assert [(one.strategy, one.seed, one.job.key) for one in family] == [
+        ("a", 7, "a+1"),
+        ("b", 7, "b"),
+        ("a", 8, "a+1"),
+        ("b", 8, "b"),
+    ]

@@ -1,4 +1,5 @@
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,20 @@ def test_the_front_is_what_an_independent_count_finds(assembled, member, seed):
     no_worse = (drawn[:, None] <= drawn[None]).all(axis=2)
     better = (drawn[:, None] < drawn[None]).any(axis=2)
     assert found == list(~(no_worse & better).any(axis=1))
+
+
+def test_what_seeds_share_counts_for_each_of_them_and_is_one_result(assembled, member):
+    # Within a budget: no seed has trained ``shared``, and one of three has trained ``other``.
+    shared, untrained = member("shared", 500), member("other", 400)
+    trained = member("other", 400, seed=2)
+    asked = [replace(shared, seed=seed) for seed in (0, 1, 2)]
+    asked += [untrained, replace(untrained, seed=1), trained]
+    family = assembled((shared, 30), (untrained, 30), (trained, 39), asked=asked)
+    assert [(x.strategy, x.seed, x.mean_validation) for x in family.results] == [
+        ("shared", 0, 30 / 40),
+        ("other", 0, 33 / 40),
+        ("other", 2, 33 / 40),
+    ]
 
 
 def test_the_mean_of_the_seeds_decides(assembled, member):

@@ -54,6 +54,7 @@ def test_equal_arithmetic_may_continue_a_study(folder, study_rows):
         ({"precision": "bfloat16"}, {}, r"precision must come to bfloat16, as .*, got float32;"),
         ({"threads": 2}, {}, r"threads_per_job must come to 2, as .*, got 1;"),
         ({}, {"threads_per_job": 3}, r"threads_per_job must come to 1, as .*, got 3;"),
+        ({}, {"compile": True}, r"compile must come to False, as .*, got True; it changes results"),
         ({"device": "cuda"}, {}, r"device must come to cuda, as .*, got cpu; it changes results"),
     ],
 )

@@ -32,3 +32,11 @@ def test_effort_is_summed_by_kind(study_rows):
         Effort("dense", 2, 20.0, 30.0, 2),
         Effort("family", 1, 10.0, 0, 0),
     )
+
+
+def test_a_job_that_seeds_share_counts_once_and_so_does_the_start_of_a_chain(study_rows):
+    first, second = (x for x in study_rows if x.name == "balanced")
+    shared = [x.model_copy(update={"key": "a" * 64}) for x in (first, second)]
+    assert efforts(shared) == (Effort("family", 2, 10.0, 15.0, 2),)
+    chained = [first, second.model_copy(update={"seconds": 16.0, "seconds_before": 10.0})]
+    assert efforts(chained) == (Effort("family", 2, 16.0, 30.0, 2),)

@@ -1,6 +1,7 @@
 import pytest
 
 from mixmatch.config import RunConfig
+from mixmatch.records import Execution
 from tasks.study.notes import CHANCE, reading_notes
 from tasks.study.tables import make_tables
 
@@ -41,7 +42,7 @@ def test_one_seed_shows_nothing_of_the_chance_in_training(notes, study_rows):
 def test_unequal_numbers_of_seeds_are_said(notes, study_rows):
     found = notes(study_rows[:-1], failed=["MAG@0.599/1"])
     assert found[0] == "1 results failed and are missing: MAG@0.599/1."
-    assert "Not all configurations have equally many seeds yet: from 1 to 2." in found
+    assert "Not all configurations have equally many seeds: from 1 to 2." in found
 
 
 def test_rows_of_several_bases_or_data_sets_are_said(notes, study_rows):
@@ -51,6 +52,21 @@ def test_rows_of_several_bases_or_data_sets_are_said(notes, study_rows):
     assert control == UNCOMPARED
     (other, *_) = notes(changed(study_rows, "MAG@0.599/1", data_digest="e" * 64))
     assert other == "The results were measured on 2 different data files: do not compare them."
+
+
+def test_other_versions_are_said(notes, study_rows):
+    execution = {"device": "cpu", "precision": "float32", "threads": 1}
+    kept, other = (
+        Execution(**execution, small_convolutions="native", versions={"torch": x})
+        for x in ("2.14.1", "2.15.0")
+    )
+    rows = changed(study_rows, "balanced/magnitude/0", execution=kept)
+    assert notes(rows) == [UNCOMPARED, CHANCE]
+    (sentence, *_) = notes(changed(rows, "balanced/magnitude/1", execution=other))
+    assert sentence == (
+        "The results were computed with torch 2.14.1 and torch 2.15.0, which may differ in the "
+        "last bits."
+    )
 
 
 def test_a_missing_control_is_said(notes, study_rows):

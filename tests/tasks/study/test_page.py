@@ -1,5 +1,6 @@
 import pytest
 
+from mixmatch.records import Execution
 from tasks.study.facts import Session
 from tasks.study.folder import StudyFolder
 from tasks.study.notes import CHANCE
@@ -61,6 +62,14 @@ def test_has_settings_and_the_command_that_makes_it_again(page, study_rows):
     text = page(study_rows)
     assert "strategies:\n- balanced\n- aggressive\n" in text
     assert "mixmatch study settings.yaml --results .\n" in text
+    execution = Execution(
+        device="cpu", precision="bfloat16", threads=1, small_convolutions="native", versions={}
+    )
+    rows = [row.model_copy(update={"execution": execution}) for row in study_rows]
+    assert (
+        "mixmatch study settings.yaml --results . \\\n    --set engine.device=cpu \\\n"
+        "    --set engine.precision=bfloat16 \\\n    --set engine.threads_per_job=1\n```\n"
+    ) in page(rows)
 
 
 def test_says_when_and_where_it_was_computed(page, study_rows):

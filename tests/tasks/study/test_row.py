@@ -56,10 +56,17 @@ def record(half_right):
 
 def test_rounds_that_made_a_member_worse_are_in_its_row(job, record):
     record = record.model_copy(update={"epochs_before": 1})
-    member = Member("balanced", (), "magnitude", 3, job, Spent(8, 40.0, None))
+    untrained = {
+        "validation_after_mask": record.test.model_copy(update={"value": 0.0625}),
+        "validation_after_batch_norm": record.test.model_copy(update={"value": 0.375}),
+    }
+    first = record.model_copy(update=untrained)
+    member = Member("balanced", (), "magnitude", 3, job, Spent(8, 40.0, None, first))
     row = StudyRow.of_member(member, record, MACHINE)
     assert (row.epochs_run, row.epochs_before, row.epochs_discarded) == (5, 1, 3)
-    assert (row.seconds, row.cpu_seconds) == (40.0, None)
+    assert (row.seconds, row.seconds_before, row.cpu_seconds) == (40.0, 0.0, None)
+    # The start of its last round is a trained network, not the masked base.
+    assert (row.validation_after_mask, row.validation_after_batch_norm) == (0.0625, 0.375)
     assert StudyRow.of_member(replace(member, spent=None), record, MACHINE).epochs_discarded == 0
 
 
@@ -76,6 +83,12 @@ def test_a_member_becomes_a_row_with_all_that_was_measured(job, record):
     assert (row.key, row.execution) == (job.key, EXECUTION)
     assert (row.hardware, row.versions) == ("Some CPU, 2 cores", {"torch": "2.13.0"})
     assert row.finished_at.endswith("+00:00")
+
+
+def test_what_a_chain_took_before_is_told_apart(job, record):
+    record = record.model_copy(update={"epochs_before": 3, "seconds_before": 30.0})
+    row = StudyRow.of_member(Member("balanced", (), "magnitude", 3, job), record, MACHINE)
+    assert (row.seconds, row.seconds_before) == (42.5, 30.0)
 
 
 def test_a_rival_is_named_by_the_sparsity_that_was_asked_for(job, record):
