@@ -64,7 +64,8 @@ def local_cluster(workers: int, threads: int, scratch: Path) -> Iterator[distrib
     """Have ``workers`` processes up inside the block, of ``threads`` threads per job.
 
     Dask and the environment are set up for them as long: a worker that dies is started anew with
-    what holds then. Temporary files of Dask go to ``scratch``.
+    what holds then. Temporary files of Dask go to ``scratch``. Whoever reaches a scheduler can run
+    code as its user, so certificates of this block's own keep other users of the machine out.
     """
     with changed_environment(worker_environment(threads)), dask.config.set(_SETTINGS), _silent():
         cluster: Any = distributed.LocalCluster(  # type: ignore[no-untyped-call]
@@ -72,6 +73,7 @@ def local_cluster(workers: int, threads: int, scratch: Path) -> Iterator[distrib
             threads_per_worker=1,
             processes=True,
             host=_HOST,
+            security=distributed.Security.temporary(),
             dashboard_address=None,
             # Without pages, and never on Dask's usual port, about which two runs would quarrel.
             scheduler_kwargs={"dashboard": False, "dashboard_address": f"{_HOST}:0"},

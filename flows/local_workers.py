@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 from tasks.site import Site
 
 if TYPE_CHECKING:
+    from distributed import LocalCluster
+
     from flows.job_runner import JobRunner
 
 
@@ -24,8 +26,8 @@ class LocalWorkers:
         """Start nothing yet; temporary files of Dask go below ``scratch``."""
         self._scratch = scratch
         self._shape = (0, 0)
-        self._address: Future[str] | None = None
-        self._cluster = ExitStack()
+        self._cluster: Future[LocalCluster] | None = None
+        self._opened = ExitStack()
         self._thread = ThreadPoolExecutor(1, "local-workers")  # starts and ends, in their order
 
     def begin(self, workers: int, threads: int) -> None:
@@ -33,19 +35,21 @@ class LocalWorkers:
 
         Processes that are there stay, if they are enough and of as many threads.
         """
-        if self._address is not None:
+        if self._cluster is not None:
             if self._shape[0] >= workers and self._shape[1] == threads:
                 return
             self.end_soon()
         self._shape = (workers, threads)
-        self._address = self._thread.submit(self._open, workers, threads)
+        self._cluster = self._thread.submit(self._open, workers, threads)
 
     def runner(self, workers: int, threads: int) -> "JobRunner":
         """Return a task runner for at least so many processes, once they are up; use it once."""
         from flows.job_runner import JobRunner  # noqa: PLC0415  Dask takes a second to load
 
         self.begin(workers, threads)
-        return JobRunner(address=cast("Future[str]", self._address).result())
+        cluster = cast("Future[LocalCluster]", self._cluster).result()
+        kept_out = {"security": cluster.security}
+        return JobRunner(address=cluster.scheduler_address, client_kwargs=kept_out)
 
     def end(self) -> None:
         """End all processes; a later fan-out starts others."""
@@ -54,18 +58,17 @@ class LocalWorkers:
 
     def end_soon(self) -> None:
         """Begin to end all processes, and return."""
-        if self._address is not None:
-            self._address = None
-            self._thread.submit(self._cluster.close)
+        if self._cluster is not None:
+            self._cluster = None
+            self._thread.submit(self._opened.close)
 
-    def _open(self, workers: int, threads: int) -> str:
+    def _open(self, workers: int, threads: int) -> "LocalCluster":
         from flows.cluster import local_cluster  # noqa: PLC0415  Dask takes a second to load
 
         self._scratch.mkdir(parents=True, exist_ok=True)
         own = TemporaryDirectory(dir=self._scratch, prefix="workers-", ignore_cleanup_errors=True)
-        folder = Path(self._cluster.enter_context(own))  # Dask would leave its locks behind
-        opened = local_cluster(workers, threads, folder)
-        return str(self._cluster.enter_context(opened).scheduler_address)
+        folder = Path(self._opened.enter_context(own))  # Dask would leave its locks behind
+        return self._opened.enter_context(local_cluster(workers, threads, folder))
 
 
 @contextmanager

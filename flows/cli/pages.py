@@ -87,7 +87,7 @@ def mlflow_pages(site: "Site", port: int | None, lease: "Lease | None" = None) -
     workspace = site.open_workspace()
     workspace.logs.mkdir(exist_ok=True)
     log = workspace.logs / "mlflow-pages.log"
-    arguments = ["--backend-store-uri", uri, "--host", _HOST, "--port", str(chosen)]
+    arguments = ["--host", _HOST, "--port", str(chosen)]
     # Several workers are supervised by one that ends those which a busy machine makes slow.
     arguments += ["--workers", "1"]
     arguments += ["--default-artifact-root", workspace.mlflow_artifacts.as_uri()]
@@ -96,10 +96,12 @@ def mlflow_pages(site: "Site", port: int | None, lease: "Lease | None" = None) -
             [sys.executable, "-m", "mlflow", "server", *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Jobs cost two processes more, and an address that others could call.
             env={
                 **os.environ,
                 **offline_environment(),
+                # No argument, which all users here can read: it may hold a password.
+                "MLFLOW_BACKEND_STORE_URI": uri,
+                # Jobs cost two processes more, and an address that others could call.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             },
             start_new_session=True,  # a group of its own, so that its children end with it

@@ -169,6 +169,8 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),  # its pages look for the API there
+        # By default any page that a browser here shows may call it, and make a worker run commands.
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port}",
     }
 
 

@@ -3,7 +3,7 @@ import sys
 
 import dask
 import pytest
-from distributed import Client
+from distributed import Client, Security
 
 from flows import cluster
 from flows.cluster import local_cluster, num_workers
@@ -47,5 +47,16 @@ def test_workers_start_with_threads_and_memory_set_and_with_everything_loaded(
     with local_cluster(1, 3, tmp_path) as cluster, Client(cluster) as client:
         assert client.submit(look).result()[1:] == (["3", "5"], True)
         assert dask.config.get("distributed.scheduler.allowed-failures") == 0
-        assert cluster.scheduler_address.startswith("tcp://127.0.0.1:")
+        assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+@pytest.mark.parametrize("certificates", [None, Security.temporary()])
+def test_another_user_of_this_machine_gets_nothing_to_run(tmp_path, certificates):
+    with local_cluster(1, 1, tmp_path) as cluster:
+        scheduler = cluster.scheduler_address
+        for address in (scheduler, scheduler.replace("tls://", "tcp://")):
+            with pytest.raises((OSError, RuntimeError, TypeError, ValueError)):
+                Client(address, security=certificates, timeout="2s")
+        with Client(cluster) as client:
+            assert client.submit(os.getpid).result() != os.getpid()

@@ -17,7 +17,8 @@ def workers(server_site):
 
 def pids(workers, number, threads=1):
     """Return the process numbers of the workers that a fan-out would get."""
-    with Client(workers.runner(number, threads).address) as client:
+    runner = workers.runner(number, threads)
+    with Client(runner.address, **runner.client_kwargs) as client:
         return sorted(client.run(os.getpid).values())
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 import httpx
+import psutil
 import pytest
 
 from flows.cli.foreground import ctrl_c_on_sigterm
@@ -109,5 +110,9 @@ def test_mlflow_serves_its_pages_over_the_workspace_and_ends(tmp_path):
     with mlflow_pages(site, None) as address:
         assert httpx.get(address).is_success
         assert address.startswith("http://127.0.0.1:")
+        # Where it has its data may hold a password, and every user here can read what was started.
+        started = [x.cmdline() for x in psutil.Process().children(recursive=True)]
+        assert any("mlflow" in words for words in started)
+        assert not any("sqlite:" in word for words in started for word in words)
     with pytest.raises(httpx.TransportError):
         httpx.get(address)

@@ -54,6 +54,15 @@ def test_variables_for_another_server_do_not_reach_ours(workspace, stand_in, mon
     assert "PREFECT_SERVER_ANALYTICS_ENABLED=false\n" in seen
 
 
+def test_a_page_of_elsewhere_may_not_call_it(workspace, stand_in):
+    stand_in.write_text("#!/bin/sh\nenv\n")
+    server = start(workspace)
+    while server.is_alive():
+        pass
+    own = f"PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS=http://127.0.0.1:{server.port}\n"
+    assert own in log_file(workspace).read_text()
+
+
 def test_the_last_line_that_says_anything_is_taken_from_the_log(workspace):
     assert last_log_line(workspace) == ""
     log_file(workspace).parent.mkdir()
