@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mixmatch.errors import CheckpointError
+from mixmatch.stored_zip import check_stored
 
 # Where training scripts put the state, tried in this order: averaged weights (timm's EMA) are
 # those that were evaluated, so they come first.
@@ -45,7 +46,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     file, so it must not change while they are in use.
 
     Raises:
-        CheckpointError: the file is missing or damaged, needs code to be run, or holds no state.
+        CheckpointError: the file is missing, damaged or compressed, needs code to be run, or holds
+            no state.
     """
     if not path.is_file():
         raise CheckpointError(f"a checkpoint must be an existing file, got {path}.")
@@ -130,8 +132,9 @@ def _read_torch(path: Path) -> object:
 
 
 def _check_zip(path: Path) -> None:
-    """Compare each member with its checksum, which torch itself does not look at."""
+    """Compare each part with its checksum, which torch itself does not look at."""
     with zipfile.ZipFile(path) as archive:
+        check_stored(archive, path, source=str(path))
         broken = archive.testzip()
     if broken is not None:
         raise CheckpointError(f"{path} is damaged: its part {broken} differs from its checksum.")

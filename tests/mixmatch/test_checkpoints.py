@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 
 import pytest
@@ -133,6 +134,19 @@ def test_a_flipped_bit_of_a_weight_is_found_by_its_checksum(tmp_path):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"is damaged: its part net/data/0 differs from its"):
         read_state(path)
+
+
+def test_a_checkpoint_that_inflates_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    torch.save({"weight": torch.zeros(1000)}, tmp_path / "stored.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pt") as stored,
+        zipfile.ZipFile(tmp_path / "net.pt", "w", zipfile.ZIP_DEFLATED) as deflated,
+    ):
+        for part in stored.namelist():
+            deflated.writestr(part, stored.read(part))
+    monkeypatch.delattr(zipfile.ZipFile, "open")
+    with pytest.raises(CheckpointError, match=r"stored/data\.pkl is compressed or encrypted\.$"):
+        read_state(tmp_path / "net.pt")
 
 
 @pytest.mark.parametrize(
