@@ -35,7 +35,7 @@ def check_stored(archive: zipfile.ZipFile, path: Path, *, source: str) -> None:
             f"file of {file_bytes}."
         )
     # Beside other bytes, PyTorch's own reader may find another directory than this one.
-    if archive.comment or min((part.header_offset for part in parts), default=0) > 0:
+    if archive.comment or min((part.header_offset for part in parts), default=0) != 0:
         raise CheckpointError(
             f"{source} must be an archive from its first byte to its last, but other bytes are "
             "before or after it."

@@ -198,11 +198,14 @@ def _unpacked(packed: Path, scratch: Path) -> Path:
 
 
 def _exported(place: Path, model: "Model", uri: str, scratch: Path) -> Path:
-    """Take the state out of a torch.export archive; pickled modules are refused."""
-    import mlflow.pytorch  # noqa: PLC0415  takes seconds
+    """Take the state out of a torch.export archive; pickled modules are refused.
 
-    # MLflow records the format nowhere else. Beside an export it would follow a pickle's file, and
-    # put the model's own code folder on Python's path.
+    MLflow would build the program, and that evaluates strings of the archive.
+    """
+    from mixmatch.exported import read_exported  # noqa: PLC0415  torch takes seconds
+
+    # MLflow records the format nowhere else. A pickle or code of its own beside an export is a
+    # model that MLflow itself would not read as one.
     flavor = model.flavors["pytorch"]
     data = _inside(place, flavor["model_data"], uri)
     runs_code = (data / "model.pth").exists() or (data / "pickle_module_info.txt").exists()
@@ -211,7 +214,7 @@ def _exported(place: Path, model: "Model", uri: str, scratch: Path) -> Path:
             f"{uri} must be a model that was saved with serialization_format='pt2', not a pickle, "
             "which runs code when it is loaded; save it so, or log a .safetensors file."
         )
-    return _save(mlflow.pytorch.load_model(str(place)).state_dict(), scratch)
+    return _save(read_exported(data / "model.pt2", source=uri), scratch)
 
 
 def _save(

@@ -1,3 +1,7 @@
+import json
+import zipfile
+
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -82,6 +86,47 @@ def torch_model(client, tmp_path):
         return f"runs:/{run_id}/model"
 
     return logged
+
+
+def test_a_model_that_mlflow_saved_as_pt2_gives_its_state_bit_for_bit(
+    site, client, tmp_path, folder
+):
+    import mlflow.pytorch
+
+    layers = (torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten())
+    network = torch.nn.Sequential(*layers, torch.nn.Linear(18, 3))
+    network(torch.randn(4, 1, 5, 5))  # statistics and a counter that are not those of the start
+    example = np.zeros((2, 1, 5, 5), np.float32)
+    mlflow.pytorch.save_model(
+        network.eval(), tmp_path / "saved", input_example=example, serialization_format="pt2"
+    )
+    run_id = client.create_run("0").info.run_id
+    client.log_artifacts(run_id, str(tmp_path / "saved"), "model")
+    found = load_file(download_weights(site, f"runs:/{run_id}/model", folder))
+    expected = network.state_dict()
+    assert set(found) == set(expected)
+    assert found["1.num_batches_tracked"].dtype == torch.int64
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_forged_program_of_a_pytorch_model_is_never_built(site, torch_model, folder, tmp_path):
+    expression = f"__import__('os').mkdir({str(tmp_path / 'created')!r})"
+    evil = json.dumps({"as_expr": {"expr_str": expression, "hint": None}}).encode()
+
+    def forged(place):
+        program = torch.export.export(torch.nn.Linear(4, 3), (torch.zeros(2, 4),))
+        torch.export.save(program, tmp_path / "honest.pt2")
+        with (
+            zipfile.ZipFile(tmp_path / "honest.pt2") as honest,
+            zipfile.ZipFile(place, "w") as written,
+        ):
+            for name in honest.namelist():
+                written.writestr(name, honest.read(name).replace(b'{"as_int": 4}', evil))
+
+    uri = torch_model("model.pt2", forged)
+    with pytest.raises(CheckpointError, match=rf"^{uri} must list its weights as plain tensors"):
+        download_weights(site, uri, folder)
+    assert not (tmp_path / "created").exists()
 
 
 def test_an_exported_pytorch_model_gives_its_state(site, torch_model, folder):
