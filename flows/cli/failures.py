@@ -60,7 +60,17 @@ def _write_log(error: Exception, workspace: Path | None) -> Path:
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     except (WorkspaceError, OSError):
-        folder = Path(tempfile.gettempdir())
-        (folder / f"mixmatch-{name}").write_text(text)
-        return folder / f"mixmatch-{name}"
+        return _write_temporary(text)
     return folder / name
+
+
+def _write_temporary(text: str) -> Path:
+    """Write into a new file of the system's folder that only this user can read.
+
+    Everybody may write there: under a name that can be guessed, somebody could have put a link to
+    a file of this user's.
+    """
+    handle, name = tempfile.mkstemp(prefix="mixmatch-error-", suffix=".log")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    return Path(name)

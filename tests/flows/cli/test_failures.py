@@ -1,4 +1,5 @@
 import re
+import stat
 import sys
 from pathlib import Path
 
@@ -63,9 +64,21 @@ def test_without_a_workspace_the_traceback_goes_to_the_temporary_folder(
 ):
     monkeypatch.setattr(sys.modules["tempfile"], "tempdir", str(tmp_path))
     (tmp_path / "file").write_text("")
-    failing(ZeroDivisionError("by zero"), tmp_path / "file" / "ws")
+    result = failing(ZeroDivisionError("by zero"), tmp_path / "file" / "ws")
     (log,) = tmp_path.glob("mixmatch-error-*.log")
     assert "ZeroDivisionError" in log.read_text()
+    assert result.stderr.endswith(f"its traceback is in {log}\n")
+
+
+def test_a_traceback_in_the_temporary_folder_is_a_new_file_that_only_its_user_can_read(
+    failing, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["tempfile"], "tempdir", str(tmp_path))
+    (tmp_path / "file").write_text("")
+    for _ in range(2):
+        failing(ZeroDivisionError("by zero"), tmp_path / "file" / "ws")
+    first, second = tmp_path.glob("mixmatch-error-*.log")
+    assert [stat.S_IMODE(log.stat().st_mode) for log in (first, second)] == [0o600, 0o600]
 
 
 def test_an_interrupt_says_how_to_go_on(failing):
