@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from flows.failures import listed
 from mixmatch.config import RunConfig
 from mixmatch.records import FamilyRecord
 from tasks.labels import member_label
@@ -61,8 +62,7 @@ def announce_failures(config: RunConfig, run_id: str, failed: Mapping[str, str])
     """Announce the members that failed although the run goes on; sentences as ``announce``."""
     if not failed:
         return ()
-    reason = "; ".join(f"{label}: {why}" for label, why in failed.items())
-    facts = {"reason": f"{len(failed)} results failed: {reason}.", "run_id": run_id}
+    facts = {"reason": f"{len(failed)} results failed: {listed(failed)}.", "run_id": run_id}
     return announce(config, FAILED, facts)
 
 

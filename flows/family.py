@@ -7,6 +7,7 @@ from typing import cast
 from flows.announce import announce_failures, announce_front
 from flows.budget import compute_within_budget
 from flows.deployment import deploy
+from flows.failures import listed
 from flows.inputs import Inputs
 from flows.lineage_events import flow_here, run_told
 from flows.local_workers import LocalWorkers
@@ -103,7 +104,7 @@ def _compress(session: Session, outcome: Outcome) -> None:
         product = _make(session, prepared)
         family = product.family
         if not family.results:
-            raise FamilyError(f"All {len(family.failed)} results failed: {_reasons(family)}.")
+            raise FamilyError(f"All {len(family.failed)} results failed: {listed(family.failed)}.")
         with session.timed("publish"):
             summary = _publish(session, prepared, run_id, product, state)
         outcome.summary = summary
@@ -111,7 +112,7 @@ def _compress(session: Session, outcome: Outcome) -> None:
         publish.fail_tracking(run_id, site)
         raise
     if family.failed:
-        raise FamilyError(f"{len(family.failed)} results failed: {_reasons(family)}.")
+        raise FamilyError(f"{len(family.failed)} results failed: {listed(family.failed)}.")
 
 
 def _known(config: RunConfig, prepared: Prepared) -> tuple[Asked, ...]:
@@ -190,7 +191,3 @@ def _publish(
         seconds=session.seconds,
     )
     return summary.model_copy(update={"warnings": product.warnings + told})
-
-
-def _reasons(family: FamilyRecord) -> str:
-    return "; ".join(f"{label}: {reason}" for label, reason in family.failed.items())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from flows.failures import listed
 from flows.inputs import check_engine, check_inputs, locate_inputs
 from flows.local_workers import local_workers
 from flows.services import services
@@ -114,7 +115,7 @@ def _compute(session: "Session", progress: _Progress) -> None:
     if not progress.failed:  # else the fronts are not known yet
         progress.failed = _round(session, prepared, progress, asked)
     if failed := progress.failed:
-        raise FamilyError(f"{len(failed)} results failed: {'; '.join(failed)}.")
+        raise FamilyError(f"{len(failed)} results failed: {listed(failed)}.")
 
 
 def _fill(

@@ -71,7 +71,8 @@ def _compress(
     from flows.cli.family_table import print_family  # noqa: PLC0415  needs rich
     from flows.cli.live import show_progress  # noqa: PLC0415  needs rich
     from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
-    from mixmatch.errors import FamilyError  # noqa: PLC0415  next to its user
+    from flows.failures import listed  # noqa: PLC0415  next to its user
+    from mixmatch.errors import FamilyError  # noqa: PLC0415  likewise
     from tasks.figures import write_figures  # noqa: PLC0415  slow to load
 
     with show_progress() as watch:
@@ -85,7 +86,7 @@ def _compress(
     if as_json:
         print_json(summary)
     if summary.failed:
-        failed = "; ".join(f"{label}: {reason}" for label, reason in summary.failed.items())
         num_all = len(summary.failed) + len(summary.results) + len(summary.compare)
         count = f"{len(summary.failed)} of {num_all}"
-        raise FamilyError(f"{count} results failed, the others are kept ({failed}).")
+        reasons = listed(summary.failed)
+        raise FamilyError(f"{count} results failed, the others are kept ({reasons}).")

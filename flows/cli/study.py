@@ -40,7 +40,8 @@ def study(
     from flows.cli.live import show_progress  # noqa: PLC0415  needs rich
     from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
     from flows.cli.study_table import print_study  # noqa: PLC0415  next to its user
-    from mixmatch.errors import FamilyError  # noqa: PLC0415  next to its user
+    from flows.failures import listed  # noqa: PLC0415  next to its user
+    from mixmatch.errors import FamilyError  # noqa: PLC0415  likewise
 
     with show_progress() as watch:
         watch.on_stage("start", "loading")
@@ -51,10 +52,9 @@ def study(
     if as_json:
         print_json(summary)
     if summary.failed:
-        failed = "; ".join(f"{label}: {reason}" for label, reason in summary.failed.items())
         raise FamilyError(
             f"{len(summary.failed)} results failed, the others are kept; the same command tries "
-            f"again ({failed})."
+            f"again ({listed(summary.failed)})."
         )
 
 
