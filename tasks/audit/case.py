@@ -11,8 +11,7 @@ from mixmatch.digests import file_digest
 from mixmatch.records import Artifact, Lineage, StepTrace
 from tasks.lineage.kept import artifacts_in
 from tasks.site import Site
-from tasks.store import Store
-from tasks.store.store import object_name
+from tasks.store import Store, object_name
 from tasks.tracking.evidence import RunEvidence, VersionEvidence, run_evidence
 
 T = TypeVar("T")

@@ -6,8 +6,9 @@ kind: a subclass of ``Store``, and its line in ``open_store``.
 """
 
 from tasks.store.folder import FolderStore
+from tasks.store.names import object_name
 from tasks.store.opening import check_bucket, open_store
-from tasks.store.store import Entry, Envelope, Store, object_name
+from tasks.store.store import Entry, Envelope, Store
 from tasks.store.trial import try_store
 
 __all__ = [

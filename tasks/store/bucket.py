@@ -13,8 +13,14 @@ from mixmatch.records import Artifact
 from mixmatch.s3_address import S3Address
 from tasks.objects import Bucket
 from tasks.store.folder import FolderStore
-from tasks.store.names import checked_name, checked_prefix
-from tasks.store.store import Entry, Store, object_name
+from tasks.store.names import (
+    checked_digest,
+    checked_name,
+    checked_prefix,
+    is_digest,
+    object_name,
+)
+from tasks.store.store import Entry, Store
 
 _MARKER, _MARK = "store.json", b'{"store": 1}'
 
@@ -138,13 +144,15 @@ class BucketStore(Store):
 
     def _holds(self, artifact: Artifact) -> bool:
         """Ask for size and stated digest; the bytes are compared whenever they are read."""
+        if not is_digest(artifact.digest):
+            return False
         facts = self.bucket.facts(self._key_of(artifact.digest))
         wanted = (artifact.size_bytes, artifact.digest)
         return facts is not None and (facts.size_bytes, facts.sha256) == wanted
 
     def write(self, name: str, content: bytes) -> None:
         """Write ``content`` under ``name``, in place of what is there."""
-        self.bucket.write(self._key(name), content)
+        self.bucket.write(self._key(checked_name(name)), content)
 
     def _send(self, file: Path, artifact: Artifact) -> None:
         key = self._key_of(artifact.digest)
@@ -190,7 +198,7 @@ class BucketStore(Store):
     def _lock(self, digest: str) -> Iterator[None]:
         folder = self.cache.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / digest):
+        with FileLock(folder / checked_digest(digest)):
             yield
 
     def _key_of(self, digest: str) -> str:

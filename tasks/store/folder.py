@@ -13,8 +13,8 @@ from pathlib import Path
 from mixmatch.digests import file_digest
 from mixmatch.errors import ArtifactError, WorkspaceError
 from mixmatch.records import Artifact
-from tasks.store.names import checked_name, checked_prefix
-from tasks.store.store import Entry, Store, object_name
+from tasks.store.names import checked_name, checked_prefix, is_digest, object_name
+from tasks.store.store import Entry, Store
 
 _SCRATCH = "scratch"
 # What a file system without hard links answers.
@@ -76,8 +76,10 @@ class FolderStore(Store):
     def find_file(self, digest: str) -> Path | None:
         """Return where the file of this digest lies; None where it is missing or has another.
 
-        Reads it all, to know.
+        Reads it all, to know. What is no digest names no file.
         """
+        if not is_digest(digest):
+            return None
         place = self._place(digest)
         return place if place.is_file() and file_digest(place) == digest else None
 
@@ -153,7 +155,7 @@ class FolderStore(Store):
 
     def write(self, name: str, content: bytes) -> None:
         """Write ``content`` under ``name``, in place of what is there."""
-        place = self.root / name
+        place = self.root / checked_name(name)
         place.parent.mkdir(parents=True, exist_ok=True)
         with self._written(content) as file:
             os.replace(file, place)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from mixmatch.records import SCHEMA_VERSION, Artifact, Record
+from tasks.store.names import record_name
 
 R = TypeVar("R", bound=Record)
 
@@ -84,7 +85,7 @@ class Store(ABC):
     def find_file(self, digest: str) -> Path | None:
         """Return the local file of this digest; None where it is missing or has another.
 
-        Reads it all, to know.
+        Reads it all, to know. What is no digest names no file.
         """
 
     @abstractmethod
@@ -169,7 +170,12 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
-        """Write ``content`` under ``name``, in place of what is there; durable once it returns."""
+        """Write ``content`` under ``name``, in place of what is there; durable once it returns.
+
+        Raises:
+            ValueError: ``name`` is no such name.
+            ServiceError: the store does not answer.
+        """
 
     def find(self, step: str, key: str, kind: type[R]) -> R | None:
         """Return the record of a finished step, or None if it has to be computed.
@@ -177,7 +183,7 @@ class Store(ABC):
         A record whose artifact is missing or corrupt, or that an older version wrote, counts as
         absent: the step is computed again and its files are replaced.
         """
-        content = self.read(_record_name(step, key))
+        content = self.read(record_name(step, key))
         if content is None:
             return None
         try:
@@ -191,7 +197,7 @@ class Store(ABC):
 
     def inputs(self, step: str, key: str) -> dict[str, object] | None:
         """Return what the record of a finished step was computed from; None if there is none."""
-        content = self.read(_record_name(step, key))
+        content = self.read(record_name(step, key))
         if content is None:
             return None
         try:
@@ -205,7 +211,7 @@ class Store(ABC):
 
         Looks at no file that the record names.
         """
-        content = self.read(_record_name(step, key))
+        content = self.read(record_name(step, key))
         if content is None:
             return None
         try:
@@ -226,13 +232,4 @@ class Store(ABC):
             "inputs": inputs,
             "record": record.model_dump(mode="json"),
         }
-        self.write(_record_name(step, key), json.dumps(envelope, indent=1).encode())
-
-
-def object_name(digest: str) -> str:
-    """Return the name under which a file of this digest is kept."""
-    return f"objects/{digest[:2]}/{digest}"
-
-
-def _record_name(step: str, key: str) -> str:
-    return f"records/{step}/{key}.json"
+        self.write(record_name(step, key), json.dumps(envelope, indent=1).encode())

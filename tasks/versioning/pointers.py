@@ -5,7 +5,6 @@ The current one of a folder lies at the repository's root; each version's own st
 """
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,38 +13,30 @@ import yaml
 
 from mixmatch.errors import ConfigError
 from tasks.site import Site
-
-HISTORY = "pointers"
-
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_FOLDER_MD5 = re.compile(r"[0-9a-f]{32}\.dir")
+from tasks.versioning.names import HISTORY, check_folder_md5, check_name
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
     """What a pointer file says.
 
+    Both become paths, so there is none with a name or hash that could lead elsewhere.
+
     Attributes:
         name: the folder's name.
         md5: DVC's hash of the folder, ends in ``.dir``.
+
+    Raises:
+        ConfigError: the name is not plain, or the hash is none of a folder.
     """
 
     name: str
     md5: str
 
-
-def check_name(name: str) -> None:
-    """Refuse a folder name that is not plain.
-
-    Raises:
-        ConfigError: it has other characters than letters, digits, ``.``, ``_``, ``-``, begins with
-            one of the last three, or is the history's own.
-    """
-    if not _PLAIN_NAME.fullmatch(name) or name == HISTORY:
-        raise ConfigError(
-            "The name of a DVC folder must begin with a letter or digit, consist of letters, "
-            f"digits, '.', '_' and '-', and not be {HISTORY!r}; got {name!r}."
-        )
+    def __post_init__(self) -> None:
+        """Check both."""
+        check_name(self.name)
+        check_folder_md5(self.name, self.md5)
 
 
 def read_pointer(file: Path) -> Pointer:
@@ -62,10 +53,10 @@ def read_pointer(file: Path) -> Pointer:
             f"The pointer {file} must be a DVC file with exactly one folder, "
             f"got {type(error).__name__}: {error}."
         ) from error
-    check_name(name)
-    if not _FOLDER_MD5.fullmatch(md5):
-        raise ConfigError(f"The pointer {file} must name a folder's MD5 (….dir), got {md5!r}.")
-    return Pointer(name, md5)
+    try:
+        return Pointer(name, md5)
+    except ConfigError as error:
+        raise ConfigError(f"The pointer {file} must stand for a folder. {error}") from error
 
 
 def write_pointer(folder: Path, pointer: Pointer) -> Path:

@@ -1,16 +1,17 @@
 """What the DVC remote holds of one version, read without fetching it: for those who verify."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mixmatch.errors import ServiceError
 from tasks.site import Site
+from tasks.versioning.listing import listing_md5, read_listing
+from tasks.versioning.names import hash_parts
 
 _CHUNK_BYTES = 1 << 20
-_HASH_FOLDER = ("files", "md5")  # of a DVC 3 remote
+_HASH_FOLDER = ("files", "md5")  # of a DVC 3 cache or remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def read_remote(site: Site, md5: str) -> RemoteFolder | None:
 
     Raises:
         ServiceError: the remote cannot be read.
+        ArtifactError: ``md5``, or a path or hash in the listing, might lead elsewhere.
     """
     hidden = site.open_workspace().dvc / ".dvc"
     if not (hidden / "config").is_file():
@@ -81,21 +83,46 @@ def open_remote(hidden: str) -> tuple[Any, str]:
     return kind(**options), root
 
 
+def hashed_place(fs: Any, root: str, md5: str) -> str:  # noqa: ANN401  DVC's, untyped
+    """Return where a cache or remote keeps the file or listing of this hash.
+
+    Raises:
+        ArtifactError: it is no hash, and might lead elsewhere.
+    """
+    place: str = fs.join(root, *_HASH_FOLDER, *hash_parts(md5))
+    return place
+
+
+def read_hashed(fs: Any, root: str, md5: str) -> Iterator[bytes]:  # noqa: ANN401  DVC's, untyped
+    """Yield in chunks what a cache or remote keeps under a hash; nothing where that is missing.
+
+    Raises:
+        ArtifactError: as ``hashed_place``.
+    """
+    try:
+        opened = fs.open(hashed_place(fs, root, md5), "rb")
+    except FileNotFoundError:
+        return
+    with opened as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
 def _folder(fs: Any, root: str, md5: str) -> RemoteFolder:  # noqa: ANN401  DVC's, untyped
-    content = b"".join(_bytes(fs, root, md5))
+    content = b"".join(read_hashed(fs, root, md5))
     if not content:
         return RemoteFolder(None, {})
-    found = f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
+    found = listing_md5(content)
     if found != md5:
         return RemoteFolder(found, {})
-    files = {x["relpath"]: _file(fs, root, x["md5"]) for x in json.loads(content)}
+    files = {inside: _file(fs, root, file) for inside, file in read_listing(content).items()}
     return RemoteFolder(found, files)
 
 
 def _file(fs: Any, root: str, expected: str) -> RemoteFile:  # noqa: ANN401  DVC's, untyped
     digests = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     is_there = False
-    for chunk in _bytes(fs, root, expected):
+    for chunk in read_hashed(fs, root, expected):
         is_there = True
         for digest in digests:
             digest.update(chunk)
@@ -103,14 +130,3 @@ def _file(fs: Any, root: str, expected: str) -> RemoteFile:  # noqa: ANN401  DVC
         return RemoteFile(expected, None, None)
     md5, sha256 = (digest.hexdigest() for digest in digests)
     return RemoteFile(expected, md5, sha256)
-
-
-def _bytes(fs: Any, root: str, name: str) -> Iterator[bytes]:  # noqa: ANN401  DVC's, untyped
-    """Yield a remote object's bytes in chunks; nothing where it is missing."""
-    try:
-        opened = fs.open(fs.join(root, *_HASH_FOLDER, name[:2], name[2:]), "rb")
-    except FileNotFoundError:
-        return
-    with opened as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk

@@ -1,7 +1,6 @@
 """What lies under DVC and which of it nobody needs: pointers, listings, files; cache and remote."""
 
 import datetime
-import json
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any, Literal
 from mixmatch.errors import ArtifactError, ServiceError
 from mixmatch.records import Record
 from tasks.site import Site
-from tasks.versioning.pointers import HISTORY, Pointer, read_pointer
-from tasks.versioning.remote import open_remote
+from tasks.versioning.listing import read_listing
+from tasks.versioning.names import HISTORY
+from tasks.versioning.pointers import Pointer, read_pointer
+from tasks.versioning.remote import hashed_place, open_remote
 from tasks.versioning.repository import writing
 from tasks.workspace import Workspace
 
@@ -50,13 +51,13 @@ class Dvc:
         """Return MD5 by path inside one version of a folder, from cache or remote.
 
         Raises:
-            ArtifactError: neither holds it.
+            ArtifactError: neither holds it, or it might lead elsewhere.
         """
         for fs, root in self._places(remote=True):
-            place = fs.join(root, *_HASHES, md5[:2], md5[2:])
+            place = hashed_place(fs, root, md5)
             if fs.exists(place):
                 with fs.open(place, "rb") as file:
-                    return {x["relpath"]: x["md5"] for x in json.loads(file.read())}
+                    return read_listing(file.read())
         raise ArtifactError(f"DVC must hold the listing {md5}, and neither cache nor remote does.")
 
     def unneeded(self, kept: Collection[str], cutoff: float, *, remote: bool) -> Iterator[DvcThing]:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from mixmatch.errors import ServiceError, WorkspaceError
 from tasks.versioning.mending import mend
-from tasks.versioning.pointers import HISTORY
+from tasks.versioning.names import HISTORY
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:

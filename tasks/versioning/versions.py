@@ -5,12 +5,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixmatch.errors import ConfigError, ServiceError
 from tasks.site import Site
-from tasks.versioning.pointers import check_name, current_md5, keep_pointer
+from tasks.versioning.names import check_name, is_plain_path
+from tasks.versioning.pointers import current_md5, keep_pointer
 from tasks.versioning.repository import folder_md5, opened_repository, patiently, writing
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _check_paths(name: str, files: Mapping[str, Path]) -> None:
     if not files:
         raise ConfigError(f"The DVC folder {name} must hold at least one file, got none.")
     for inside in files:
-        path = PurePosixPath(inside)
-        if str(path) != inside or not path.name or path.is_absolute() or ".." in path.parts:
+        if not is_plain_path(inside):
             raise ConfigError(
                 f"A path inside the DVC folder {name} must be relative and plain, got {inside!r}."
             )

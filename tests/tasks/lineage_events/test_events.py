@@ -27,6 +27,7 @@ CONFIG = parse_run_config(
     "r",
 )
 RUN, PARENT = "0190a1b2-0000-7000-8000-000000000001", "0190a1b2-0000-7000-8000-000000000002"
+BASE = "b1" * 32
 AT = datetime.datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=datetime.UTC)
 PRODUCER = f"urn:mixmatch:{version('mixmatch')}"
 FACETS = "https://openlineage.io/spec/facets"
@@ -94,7 +95,7 @@ def outcome(*rows):
         num_parameters=10,
         num_weights=9,
         bytes=456,
-        digest="b1",
+        digest=BASE,
         warnings=(),
     )
     summary = RunSummary(
@@ -217,11 +218,11 @@ def test_an_end_names_what_was_read_the_base_and_only_what_is_registered():
     assert event["outputs"] == [
         {
             "namespace": "file",
-            "name": "/ws/store/objects/b1/b1",
-            "facets": digest_and_kind("b1", "MODEL")
+            "name": f"/ws/store/objects/b1/{BASE}",
+            "facets": digest_and_kind(BASE, "MODEL")
             | {
                 "documentation": documentation("Dataset", base),
-                "tags": tags("Dataset", {"base.digest": "b1"}),
+                "tags": tags("Dataset", {"base.digest": BASE}),
             },
             "outputFacets": written(456),
         },
@@ -250,7 +251,7 @@ def test_a_base_from_a_checkpoint_is_an_input_and_no_output():
         ("file", "/models/best.pt"),
     ]
     assert event["inputs"][1]["facets"] == digest_and_kind("c1", "MODEL") | {
-        "tags": tags("Dataset", {"base.digest": "b1"})
+        "tags": tags("Dataset", {"base.digest": BASE})
     }
     assert [x["name"] for x in event["outputs"]] == ["models:/shapes/3"]
 

@@ -65,5 +65,6 @@ def test_a_password_of_a_database_is_no_part_of_a_namespace():
 
 
 def test_a_stored_file_is_named_by_its_digest_in_a_folder_and_in_a_bucket():
-    assert stored_place("/ws/store", "abcd") == Place("file", "/ws/store/objects/ab/abcd")
-    assert stored_place("s3://lab/store", "abcd") == Place("s3://lab", "store/objects/ab/abcd")
+    digest, name = "ab" * 32, f"objects/ab/{'ab' * 32}"
+    assert stored_place("/ws/store", digest) == Place("file", f"/ws/store/{name}")
+    assert stored_place("s3://lab/store", digest) == Place("s3://lab", f"store/{name}")

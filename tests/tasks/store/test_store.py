@@ -80,6 +80,48 @@ def test_a_step_whose_artifact_is_gone_counts_as_absent(store):
     assert store.find("sensitivity", "k1", SensitivityRecord) is None
 
 
+NO_DIGESTS = ["", "..", "../../x", "/etc/passwd", ABC.upper(), ABC[1:], f"{ABC}0", f"{ABC}\n"]
+
+
+@pytest.mark.parametrize("digest", NO_DIGESTS)
+def test_what_is_no_digest_names_no_file(store, digest):
+    artifact = Artifact(digest=digest, size_bytes=3)
+    assert store.find_file(digest) is None
+    assert not store.is_intact(artifact)
+    with pytest.raises(ArtifactError, match=r"must be named by its SHA-256, 64 hexadecimal digits"):
+        store.path(artifact)
+
+
+def test_a_digest_that_leads_to_a_file_outside_is_not_followed(store, tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"abc")
+    artifact = Artifact(digest=str(outside), size_bytes=3)
+    with pytest.raises(ArtifactError, match=r"64 hexadecimal digits in lower case, got .*outside"):
+        store.path(artifact)
+    assert sorted(x.name for x in tmp_path.rglob("outside*")) == ["outside"]
+
+
+def test_a_record_that_names_no_digest_counts_as_absent(store):
+    record = SensitivityRecord(
+        artifact=Artifact(digest="../../x", size_bytes=3), num_images=3, seconds=0.5
+    )
+    store.commit("sensitivity", "k1", {}, record)
+    assert store.find("sensitivity", "k1", SensitivityRecord) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "key"), [("..", "k1"), ("sensitivity", "../../x"), ("a/b", "k1"), ("", "k1")]
+)
+def test_a_step_or_key_that_leads_outside_is_refused(store, step, key):
+    for use in (
+        lambda: store.envelope(step, key),
+        lambda: store.inputs(step, key),
+        lambda: store.find(step, key, SensitivityRecord),
+    ):
+        with pytest.raises(ArtifactError, match=r"^A record must be named by its step and key"):
+            use()
+
+
 def test_scratch_leaves_nothing_behind(store):
     with store.scratch() as folder:
         (folder / "half").write_bytes(b"x")
@@ -121,7 +163,11 @@ def test_names_are_sorted_and_begin_with_the_prefix(store):
     "name", ["", "/etc/passwd", "../x", "ledger/../../x", "a//b", "a/", ".hidden", "a\\b", "a b"]
 )
 def test_a_name_that_leads_outside_is_refused(store, name):
-    for use in (lambda: store.create(name, b""), lambda: store.read(name)):
+    for use in (
+        lambda: store.create(name, b""),
+        lambda: store.write(name, b""),
+        lambda: store.read(name),
+    ):
         with pytest.raises(ValueError, match=r"^A name in the store must be parts of letters"):
             use()
 

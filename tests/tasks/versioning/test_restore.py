@@ -1,9 +1,12 @@
+import hashlib
+import json
 import shutil
 
 import pytest
 
 from mixmatch.errors import ArtifactError, ConfigError, WorkspaceError
-from tasks.versioning import restore_files, version_files
+from tasks.versioning import restore, restore_files, version_files
+from tasks.versioning.pointers import Pointer, write_pointer
 
 
 def contents_of(folder):
@@ -68,7 +71,7 @@ def test_a_lost_remote_is_an_error_that_leaves_nothing(site, pointer, tmp_path):
     with pytest.raises(ArtifactError, match=r"must hold every file of family .*some are missing"):
         restore_files(site, pointer, tmp_path / "out" / "restored")
 
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_damage_in_the_remote_is_an_error(site, pointer, tmp_path):
@@ -81,6 +84,61 @@ def test_damage_in_the_remote_is_an_error(site, pointer, tmp_path):
         restore_files(site, pointer, tmp_path / "restored")
 
     assert not (tmp_path / "restored").exists()
+
+
+def listed(site, files):
+    """Put a listing into the remote, with its right hash; return its place there, and the hash."""
+    content = json.dumps([{"md5": md5, "relpath": name} for name, md5 in files.items()]).encode()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    place = site.open_workspace().dvc_remote / "files" / "md5" / md5[:2] / f"{md5[2:]}.dir"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(content)
+    return place, f"{md5}.dir"
+
+
+TWO = hashlib.md5(b"two", usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize("inside", ["../../../escaped", "deep/../../../../escaped", "{}/escaped"])
+def test_a_listing_that_names_a_file_outside_is_refused(site, pointer, tmp_path, inside):
+    inside = inside.format(tmp_path)
+    _, md5 = listed(site, {"good": TWO, inside: TWO})
+    wanted = write_pointer(tmp_path, Pointer("family", md5))
+
+    with pytest.raises(ArtifactError, match=r"must name only files inside of it, .*escaped'\.$"):
+        restore_files(site, wanted, tmp_path / "out" / "restored")
+
+    assert not list(tmp_path.rglob("escaped"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_listing_that_names_another_listing_is_refused(site, pointer, tmp_path):
+    _, inner = listed(site, {"../../../../escaped": TWO})
+    _, md5 = listed(site, {"deep": inner})
+    wanted = write_pointer(tmp_path, Pointer("family", md5))
+
+    with pytest.raises(ArtifactError, match=rf"32 hexadecimal digits, got '{inner}' for deep"):
+        restore_files(site, wanted, tmp_path / "restored")
+
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_a_listing_that_changes_after_the_look_at_it_is_not_followed(
+    site, pointer, tmp_path, monkeypatch
+):
+    place, md5 = listed(site, {"good": TWO})
+    wanted = write_pointer(tmp_path, Pointer("family", md5))
+    pull = restore._pull
+
+    def exchange_first(*arguments):
+        place.write_bytes(place.read_bytes().replace(b"good", b"../../../escaped"))
+        return pull(*arguments)
+
+    monkeypatch.setattr(restore, "_pull", exchange_first)
+    restore_files(site, wanted, tmp_path / "restored")
+
+    assert contents_of(tmp_path / "restored") == {"good": b"two"}
+    assert not list(tmp_path.rglob("escaped"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +156,7 @@ def test_refuses_a_file_that_is_no_pointer_to_a_folder(site, tmp_path, text):
     pointer = tmp_path / "wrong.dvc"
     pointer.write_text(text)
 
-    with pytest.raises(ConfigError, match=r"The pointer .*/wrong.dvc must|The name of a DVC"):
+    with pytest.raises(ConfigError, match=r"^The pointer .*/wrong\.dvc must"):
         restore_files(site, pointer, tmp_path / "restored")
 
 
