@@ -17,7 +17,7 @@ from tasks.audit.deep import walk_deep
 from tasks.audit.links import Audit, Finding, VersionAudit, Walk, unknown
 from tasks.audit.method import walk_method
 from tasks.audit.origins import walk_origins
-from tasks.audit.papers import content_of, signature, walk_papers
+from tasks.audit.papers import content_of, vouches, walk_papers
 from tasks.lineage import LINEAGE_FILE, read_statement
 from tasks.site import Site
 from tasks.tracking.evidence import (
@@ -103,14 +103,18 @@ def verdict_of(site: Site, reference: str, *, factory: str | None = None) -> Ver
 
 
 def signature_of(site: Site, reference: str) -> bool:
-    """Say whether a version's lineage carries a valid signature by the configured public key.
+    """Say whether a version's lineage is signed by the configured key and is of this version.
 
-    A signature says nothing of a file whose lineage names another: that is the audit's part.
+    It must speak of the file that is registered, and of the model in which it is.
+
+    Raises:
+        RegistryError: there is no such version.
+        LineageError: the public key cannot be read.
     """
     version = version_evidence(site, reference)
     with version_files(site, version.reference) as folder:
         case = _case(site, version, folder, Memo(), factory=None, packed=None)
-        return signature(case).ok is True
+        return vouches(case)
 
 
 def _audit(

@@ -25,7 +25,7 @@ def walk_papers(walk: Walk, case: Case) -> None:
     """Check what lies in the registry, the lineage first."""
     walk.check("lineage", lambda: _lineage(case))
     walk.check("lineage/signature", lambda: signature(case))
-    walk.check("registry/file", lambda: _file(case, trusted=walk.holds("lineage")))
+    _walk_subject(walk, case)
     if case.version is None:
         return
     walk.check("registry/tags", lambda: _tags(case), needs=("lineage",))
@@ -34,6 +34,22 @@ def walk_papers(walk: Walk, case: Case) -> None:
         walk.check(
             f"registry/alias {alias}", partial(_alias, case, alias), needs=("registry/ledger",)
         )
+
+
+def vouches(case: Case) -> bool:
+    """Say whether the lineage is signed, and speaks of this very file under this very name.
+
+    Otherwise a lineage that somebody signed could lie beside any file, and in any model.
+
+    Raises:
+        LineageError: the public key cannot be read.
+    """
+    if signature(case).ok is not True:
+        return False
+    walk = Walk()
+    walk.check("lineage", lambda: _lineage(case))
+    _walk_subject(walk, case)
+    return all(link.ok is True for link in walk.links.values())
 
 
 def signature(case: Case) -> Finding:
@@ -53,6 +69,13 @@ def content_of(case: Case, name: str) -> bytes | None:
     """Return one of the files beside the packed one; None where it is not there."""
     place = case.folder / name if case.folder is not None else None
     return place.read_bytes() if place is not None and place.is_file() else None
+
+
+def _walk_subject(walk: Walk, case: Case) -> None:
+    """Check what the lineage is of: the file, and the name under which that is registered."""
+    walk.check("registry/file", lambda: _file(case, trusted=walk.holds("lineage")))
+    if case.version is not None:
+        walk.check("registry/name", lambda: _name(case), needs=("lineage",))
 
 
 def _lineage(case: Case) -> Finding:
@@ -80,6 +103,12 @@ def _file(case: Case, *, trusted: bool) -> Finding:
     size = case.packed.stat().st_size
     said = lineage.subject.size_bytes
     return found if size == said else compared(f"{said} bytes", f"{size} bytes")
+
+
+def _name(case: Case) -> Finding:
+    """Compare the model in which the version is registered with the one of its lineage."""
+    found = case.version.name if case.version is not None else None
+    return compared(case.read.name, found, "the lineage was written for another model")
 
 
 def _tags(case: Case) -> Finding:

@@ -1,15 +1,21 @@
 """A tiny family, audited untouched and after one byte or field of a stored thing was changed."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mixmatch.records import Verdict
-from tasks.audit import audit_all, audit_file, audit_model, verdict_of
+from tasks.audit import audit_all, audit_file, audit_model, signature_of, verdict_of
 from tasks.restore import restore_version
+from tasks.signing import PUBLIC_VARIABLE, sign
+from tasks.tracking.connection import connect
+from tasks.tracking.evidence import version_evidence
 from tasks.workspace import Workspace
 from tests.flows.command import run_command
-from tests.flows.tampering import changed, flipped, updated
+from tests.flows.tampering import changed, created, flipped, updated
 
 pytestmark = pytest.mark.service
 
@@ -116,6 +122,65 @@ def test_a_changed_field_of_the_flows_run_is_named(site, version, steps, table, 
     where = f"run_uuid = '{steps['record']['run']['mlflow_run']}' and key = '{key}'"
     with updated(site, table, "value", "0.5", where):
         assert broken(site, version) == [link]
+
+
+@contextmanager
+def registered_as(site, version, name):
+    """Have a version once more, with all that it has, in a model of another name."""
+    client = connect(site)
+    before = client.get_model_version(version.name, str(version.version))
+    client.create_registered_model(name)
+    try:
+        client.create_model_version(name, before.source, before.run_id, tags=dict(before.tags))
+        yield version_evidence(site, f"{name}/1")
+    finally:
+        client.delete_registered_model(name)
+
+
+def test_a_genuine_version_under_the_name_of_another_model_is_named(site, version):
+    with registered_as(site, version, "other") as copy:
+        (found,) = audit_model(site, copy.reference).versions
+        verdict = verdict_of(site, copy.reference)
+    (link,) = found.failed
+    assert (link.name, link.expected, link.found) == ("registry/name", "tiny", "other")
+    assert link.why == "the lineage was written for another model"
+    assert not verdict.ok
+
+
+@pytest.fixture
+def signed(papers, tmp_path, monkeypatch):
+    """Sign the version's lineage, and configure the public key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = tmp_path / "own.pem", tmp_path / "own.pub"
+    pem, spki = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(pem, pkcs8, plain))
+    public.write_bytes(key.public_key().public_bytes(pem, spki))
+    monkeypatch.setenv(PUBLIC_VARIABLE, str(public))
+    content = sign((papers / "lineage.json").read_bytes(), private)
+    with created(papers / "lineage.json.sig", content):
+        yield
+
+
+def test_a_signature_vouches_for_its_own_version(site, version, signed):
+    assert signature_of(site, version.reference)
+    assert audit_model(site, version.reference).ok
+
+
+def test_a_signature_does_not_vouch_for_another_file_beside_it(site, version, papers, signed):
+    with flipped(papers / "network.packed"):
+        assert not signature_of(site, version.reference)
+        assert broken(site, version) == ["registry/file"]
+
+
+def test_a_signature_does_not_vouch_for_another_model(site, version, signed):
+    with registered_as(site, version, "other") as copy:
+        assert not signature_of(site, copy.reference)
+
+
+def test_without_a_signature_or_a_key_nothing_is_vouched_for(site, version, signed, monkeypatch):
+    monkeypatch.delenv(PUBLIC_VARIABLE)
+    assert not signature_of(site, version.reference)
 
 
 def remote_file(site, md5):
