@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,24 @@ class ModuleSource:
 def is_factory(architecture: str) -> bool:
     """Say whether a run file's architecture is a user's own, ``package.module:factory``."""
     return ":" in architecture
+
+
+def factories_named(value: object) -> Iterator[str]:
+    """Yield every factory that the JSON of a lineage or record names, at any depth.
+
+    What is computed from records builds the networks that they name; who takes them from elsewhere
+    asks this first.
+    """
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            name = one.get("architecture")
+            if isinstance(name, str) and is_factory(name):
+                yield name
+            todo += one.values()
+        elif isinstance(one, list | tuple):
+            todo += one
 
 
 def find_factory(name: str) -> "Callable[..., nn.Module]":

@@ -70,12 +70,21 @@ def restore(
     to: Annotated[
         Path, typer.Option("--to", metavar="DIR", help="A folder that is absent or empty.")
     ],
+    factory: Annotated[
+        str | None,
+        typer.Option(
+            "--factory",
+            metavar="PACKAGE.MODULE:NAME",
+            help="For your own network: what builds it. A run of the restored file imports it.",
+        ),
+    ] = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring back what a version was made from, as it was.
 
-    There, mixmatch run finds every step done.
+    There, mixmatch run finds every step done. Its run file names no store, no webhook and no other
+    machine.
 
     Example: mixmatch restore digits-demo@most-accurate --to restored
     """
@@ -83,7 +92,7 @@ def restore(
     from flows.cli.output import print_json, reader_console  # noqa: PLC0415  needs rich
     from tasks.restore import restore_version  # noqa: PLC0415  MLflow takes seconds to load
 
-    found = restore_version(open_site(workspace), model, to)
+    found = restore_version(open_site(workspace), model, to, factory=factory)
     facts = {
         "Model": found.reference,
         "Run file": found.run_file,

@@ -8,6 +8,7 @@ from tasks.audit.audit import (
     audit_all,
     audit_file,
     audit_model,
+    checked_lineage,
     signature_of,
     verdict_of,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "audit_all",
     "audit_file",
     "audit_model",
+    "checked_lineage",
     "signature_of",
     "verdict_of",
     "write_page",

@@ -1,4 +1,4 @@
-"""Audits of one version, of all, of a file; and the two answers that promotion asks for."""
+"""Audits of one version, of all, of a file; and what promotion and restoring ask of them."""
 
 import time
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from tasks.audit.deep import walk_deep
 from tasks.audit.links import Audit, Finding, VersionAudit, Walk, unknown
 from tasks.audit.method import walk_method
 from tasks.audit.origins import walk_origins
-from tasks.audit.papers import content_of, vouches, walk_papers
+from tasks.audit.papers import content_of, vouches, walk_lineage, walk_papers
 from tasks.lineage import LINEAGE_FILE, read_statement
 from tasks.site import Site
 from tasks.tracking.evidence import (
@@ -115,6 +115,31 @@ def signature_of(site: Site, reference: str) -> bool:
     with version_files(site, version.reference) as folder:
         case = _case(site, version, folder, Memo(), factory=None, packed=None)
         return vouches(case)
+
+
+def checked_lineage(site: Site, reference: str) -> Lineage:
+    """Return a version's lineage if the registry bears it out.
+
+    Its digest is the one that the registry states, it is signed where a public key is configured,
+    and it was written for the model in which it is registered.
+
+    Raises:
+        RegistryError: there is no such version.
+        LineageError: there is no lineage, or one of these does not hold.
+    """
+    version = version_evidence(site, reference)
+    walk = Walk()
+    with version_files(site, version.reference) as folder:
+        case = _case(site, version, folder, Memo(), factory=None, packed=None)
+        walk_lineage(walk, case)
+    broken = next((link for link in walk.links.values() if link.ok is False), None)
+    if broken is not None:
+        why = f" ({broken.why.rstrip('.')})" if broken.why else ""
+        raise LineageError(
+            f"The link {broken.name} of {version.reference} must hold: expected {broken.expected}, "
+            f"found {broken.found or 'nothing'}{why}."
+        )
+    return case.read
 
 
 def _audit(

@@ -23,9 +23,8 @@ _MOVED_BY_RUNS = (MOST_ACCURATE, SMALLEST)
 
 def walk_papers(walk: Walk, case: Case) -> None:
     """Check what lies in the registry, the lineage first."""
-    walk.check("lineage", lambda: _lineage(case))
-    walk.check("lineage/signature", lambda: signature(case))
-    _walk_subject(walk, case)
+    walk_lineage(walk, case)
+    walk.check("registry/file", lambda: _file(case, trusted=walk.holds("lineage")))
     if case.version is None:
         return
     walk.check("registry/tags", lambda: _tags(case), needs=("lineage",))
@@ -34,6 +33,14 @@ def walk_papers(walk: Walk, case: Case) -> None:
         walk.check(
             f"registry/alias {alias}", partial(_alias, case, alias), needs=("registry/ledger",)
         )
+
+
+def walk_lineage(walk: Walk, case: Case) -> None:
+    """Check the lineage itself: its digest, its signature, and the model that it is of."""
+    walk.check("lineage", lambda: _lineage(case))
+    walk.check("lineage/signature", lambda: signature(case))
+    if case.version is not None:
+        walk.check("registry/name", lambda: _name(case), needs=("lineage",))
 
 
 def vouches(case: Case) -> bool:
@@ -47,8 +54,8 @@ def vouches(case: Case) -> bool:
     if signature(case).ok is not True:
         return False
     walk = Walk()
-    walk.check("lineage", lambda: _lineage(case))
-    _walk_subject(walk, case)
+    walk_lineage(walk, case)
+    walk.check("registry/file", lambda: _file(case, trusted=walk.holds("lineage")))
     return all(link.ok is True for link in walk.links.values())
 
 
@@ -69,13 +76,6 @@ def content_of(case: Case, name: str) -> bytes | None:
     """Return one of the files beside the packed one; None where it is not there."""
     place = case.folder / name if case.folder is not None else None
     return place.read_bytes() if place is not None and place.is_file() else None
-
-
-def _walk_subject(walk: Walk, case: Case) -> None:
-    """Check what the lineage is of: the file, and the name under which that is registered."""
-    walk.check("registry/file", lambda: _file(case, trusted=walk.holds("lineage")))
-    if case.version is not None:
-        walk.check("registry/name", lambda: _name(case), needs=("lineage",))
 
 
 def _lineage(case: Case) -> Finding:

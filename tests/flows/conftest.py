@@ -1,13 +1,17 @@
 """One real Prefect server for all tests of the flows; a module directs itself to it."""
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from flows.server import local_server
 from flows.server.managed import ServerHold
+from tasks.signing import PUBLIC_VARIABLE, sign
 from tasks.site import Site
 from tasks.tracking.evidence import version_evidence, version_files
 from tasks.workspace import Workspace
 from tests.flows.command import run_command
+from tests.flows.tampering import created
 
 TINY_RUN = """
 name: tiny
@@ -57,3 +61,18 @@ def papers(site, version):
     """Return the folder with the files of that version."""
     with version_files(site, version.reference) as folder:
         return folder
+
+
+@pytest.fixture
+def signed(papers, tmp_path, monkeypatch):
+    """Sign the version's lineage, and configure the public key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = tmp_path / "own.pem", tmp_path / "own.pub"
+    pem, spki = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(pem, pkcs8, plain))
+    public.write_bytes(key.public_key().public_bytes(pem, spki))
+    monkeypatch.setenv(PUBLIC_VARIABLE, str(public))
+    content = sign((papers / "lineage.json").read_bytes(), private)
+    with created(papers / "lineage.json.sig", content):
+        yield

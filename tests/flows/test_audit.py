@@ -4,18 +4,16 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mixmatch.records import Verdict
 from tasks.audit import audit_all, audit_file, audit_model, signature_of, verdict_of
 from tasks.restore import restore_version
-from tasks.signing import PUBLIC_VARIABLE, sign
+from tasks.signing import PUBLIC_VARIABLE
 from tasks.tracking.connection import connect
 from tasks.tracking.evidence import version_evidence
 from tasks.workspace import Workspace
 from tests.flows.command import run_command
-from tests.flows.tampering import changed, created, flipped, updated
+from tests.flows.tampering import changed, flipped, updated
 
 pytestmark = pytest.mark.service
 
@@ -145,21 +143,6 @@ def test_a_genuine_version_under_the_name_of_another_model_is_named(site, versio
     assert (link.name, link.expected, link.found) == ("registry/name", "tiny", "other")
     assert link.why == "the lineage was written for another model"
     assert not verdict.ok
-
-
-@pytest.fixture
-def signed(papers, tmp_path, monkeypatch):
-    """Sign the version's lineage, and configure the public key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    private, public = tmp_path / "own.pem", tmp_path / "own.pub"
-    pem, spki = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    private.write_bytes(key.private_bytes(pem, pkcs8, plain))
-    public.write_bytes(key.public_key().public_bytes(pem, spki))
-    monkeypatch.setenv(PUBLIC_VARIABLE, str(public))
-    content = sign((papers / "lineage.json").read_bytes(), private)
-    with created(papers / "lineage.json.sig", content):
-        yield
 
 
 def test_a_signature_vouches_for_its_own_version(site, version, signed):

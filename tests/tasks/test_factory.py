@@ -6,7 +6,14 @@ import pytest
 
 from mixmatch.errors import ConfigError
 from mixmatch.records import ModelSpec
-from tasks.factory import code_digest, factory_of, find_factory, is_factory, module_source
+from tasks.factory import (
+    code_digest,
+    factories_named,
+    factory_of,
+    find_factory,
+    is_factory,
+    module_source,
+)
 
 SOURCE = """
 LIMIT = 3
@@ -124,6 +131,13 @@ def test_the_factory_of_a_spec_must_be_the_code_that_the_spec_was_made_with(writ
         ConfigError, match=rf"'pinned:build' must be the one .* 0{{64}}, but pinned.py has {digest}"
     ):
         factory_of(spec_of("pinned:build", "0" * 64))
+
+
+def test_every_factory_that_json_names_is_found_at_any_depth():
+    spec = {"architecture": "subprocess:Popen", "arguments": {}}
+    record = {"inputs": {"spec": spec}, "steps": [[{"architecture": "own:build"}], "a:b", None]}
+    assert sorted(factories_named(record)) == ["own:build", "subprocess:Popen"]
+    assert not list(factories_named({"spec": {"architecture": "resnet18"}, "architecture": 7}))
 
 
 def test_names_are_looked_at_without_loading_torch():
