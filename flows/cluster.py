@@ -73,7 +73,7 @@ def local_cluster(workers: int, threads: int, scratch: Path) -> Iterator[distrib
             threads_per_worker=1,
             processes=True,
             host=_HOST,
-            security=distributed.Security.temporary(),
+            security=distributed.Security.temporary(),  # type: ignore[no-untyped-call]
             dashboard_address=None,
             # Without pages, and never on Dask's usual port, about which two runs would quarrel.
             scheduler_kwargs={"dashboard": False, "dashboard_address": f"{_HOST}:0"},
