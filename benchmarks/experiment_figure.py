@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from tasks.study.drawing import COLORS, MARKS, looks, new_figure, save_figure
+from tasks.study.drawing import looks, new_figure, save_figure, series_looks
 from tasks.study.table_rows import SummaryRow
 
 _PANEL = (4.6, 3.3)  # inches
@@ -87,12 +87,5 @@ def _draw(axes: Axes, rows: Sequence[SummaryRow], label: str, number: int, *, li
             [100 * (drop - low) for _, drop, low, _ in measured],
         ],
         label=label,
-        color=COLORS[number % len(COLORS)],
-        marker=MARKS[number % len(MARKS)],
-        markersize=5,
-        linestyle=line,
-        linewidth=1.0,
-        elinewidth=0.8,
-        capsize=2,
-        alpha=0.9,
+        **series_looks(number, line),
     )

@@ -48,6 +48,20 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def series_looks(number: int, line: str) -> dict[str, Any]:
+    """Return how ``Axes.errorbar`` draws the series of this number; ``line`` joins its points."""
+    return {
+        "color": COLORS[number % len(COLORS)],
+        "marker": MARKS[number % len(MARKS)],
+        "markersize": 5,
+        "linestyle": line,
+        "linewidth": 1.0,
+        "elinewidth": 0.8,
+        "capsize": 2,
+        "alpha": 0.9,
+    }
+
+
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """Write ``NAME.svg`` and ``NAME.png``.
 

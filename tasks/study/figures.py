@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from mixmatch.records import PlanRecord
-from tasks.study.drawing import COLORS, MARKS, looks, new_figure, save_figure
+from tasks.study.drawing import looks, new_figure, save_figure, series_looks
 from tasks.study.layer_figure import layer_figure
 from tasks.study.table_rows import StudyTables, SummaryRow
 
@@ -98,14 +98,7 @@ def _draw_points(
         [100 * row.test_mean for row in rows],
         yerr=[below, above],
         label=label,
-        color=COLORS[number % len(COLORS)],
-        marker=MARKS[number % len(MARKS)],
-        markersize=5,
-        linestyle=line,
-        linewidth=1.0,
-        elinewidth=0.8,
-        capsize=2,
-        alpha=0.9,
+        **series_looks(number, line),
     )
 
 
