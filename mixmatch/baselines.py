@@ -22,6 +22,27 @@ def curvature(weight: Tensor, signal: Tensor) -> Tensor:
     return weight * signal
 
 
+def adaptive_magnitude(weight: Tensor, signal: Tensor) -> Tensor:
+    """Score by w^2 over the sum of all squares in the layer that are at least as large (LAMP).
+
+    Equal squares share one score, where the authors' code orders them arbitrarily. A layer's best
+    weight scores 1, or 1/k if k are equally good; zeros score 0. In float64: squares of float32
+    are exact there, so unequal weights never tie.
+    """
+    del signal
+    # On the CPU whatever the device: a parallel sum need not grow from one weight to the next.
+    ascending, place = weight.detach().cpu().abs().flatten().sort()
+    values, tie, counts = torch.unique_consecutive(
+        ascending, return_inverse=True, return_counts=True
+    )
+    squares = values.double().square()
+    at_least = (squares * counts).flip(0).cumsum(0).flip(0)
+    shares = torch.where(squares > 0, squares / at_least, squares)
+    ranked = shares[tie]
+    scores = torch.empty_like(ranked).scatter_(0, place, ranked)
+    return scores.view(weight.shape).to(weight.device)
+
+
 def by_chance(weight: Tensor, signal: Tensor) -> Tensor:
     """Score by the given noise alone."""
     del weight
@@ -34,6 +55,7 @@ _ALL = (
     Criterion("MAG", magnitude, Signal.NONE, "Han et al. 2015, arXiv 1506.02626"),
     Criterion("SNIP", product, Signal.GRADIENT, "Lee et al. 2019, arXiv 1810.02340"),
     Criterion("GraSP", curvature, Signal.HESSIAN_GRADIENT, "Wang et al. 2020, arXiv 2002.07376"),
+    Criterion("LAMP", adaptive_magnitude, Signal.NONE, "Lee et al. 2021, arXiv 2010.07611"),
     Criterion("random", by_chance, Signal.NOISE, "chance, the floor for every other rule"),
 )
 

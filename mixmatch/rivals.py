@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from mixmatch.baselines import BASELINES, baseline_scores
+from mixmatch.baselines import BASELINES, adaptive_magnitude, baseline_scores
 from mixmatch.criteria import Criterion, magnitude, measured, product, score_by
 from mixmatch.errors import ConfigError
 from mixmatch.masks import global_num_pruned
@@ -48,27 +48,6 @@ class Rival(Criterion):
         return self.needs is Signal.HESSIAN_GRADIENT
 
 
-def adaptive_magnitude(weight: Tensor, signal: Tensor) -> Tensor:
-    """Score by w^2 over the sum of all squares in the layer that are at least as large (LAMP).
-
-    Equal squares share one score, where the authors' code orders them arbitrarily. A layer's best
-    weight scores 1, or 1/k if k are equally good; zeros score 0. In float64: squares of float32
-    are exact there, so unequal weights never tie.
-    """
-    del signal
-    # On the CPU whatever the device: a parallel sum need not grow from one weight to the next.
-    ascending, place = weight.detach().cpu().abs().flatten().sort()
-    values, tie, counts = torch.unique_consecutive(
-        ascending, return_inverse=True, return_counts=True
-    )
-    squares = values.double().square()
-    at_least = (squares * counts).flip(0).cumsum(0).flip(0)
-    shares = torch.where(squares > 0, squares / at_least, squares)
-    ranked = shares[tie]
-    scores = torch.empty_like(ranked).scatter_(0, place, ranked)
-    return scores.view(weight.shape).to(weight.device)
-
-
 def indifference(weight: Tensor, signal: Tensor) -> Tensor:
     """Score every weight alike."""
     del signal
@@ -78,9 +57,6 @@ def indifference(weight: Tensor, signal: Tensor) -> Tensor:
 _ALL = (
     *(Rival(x.name, x.score, x.needs, x.source, Ranking.GLOBAL) for x in BASELINES.values()),
     Rival("PROD", product, Signal.ABS_GRADIENT, "Mix-and-Match, arXiv 2603.20280", Ranking.GLOBAL),
-    Rival(
-        "LAMP", adaptive_magnitude, Signal.NONE, "Lee et al. 2021, arXiv 2010.07611", Ranking.GLOBAL
-    ),
     Rival(
         "uniform", magnitude, Signal.NONE, "Zhu & Gupta 2017, arXiv 1710.01878", Ranking.PER_LAYER
     ),

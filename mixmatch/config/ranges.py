@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from mixmatch.config.fields import Interval, OpenFraction, Settings, as_fraction
 from mixmatch.roles import LayerRole
 
-Baseline = Literal["MAG", "SNIP", "GraSP", "random"]
+Baseline = Literal["MAG", "SNIP", "GraSP", "LAMP", "random"]
 Preset = Literal["swin", "resnet", "vgg"]
 
 

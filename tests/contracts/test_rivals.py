@@ -6,10 +6,11 @@ from typing import get_args
 import pytest
 import torch
 
+from mixmatch.baselines import adaptive_magnitude
 from mixmatch.config.run import RivalName
 from mixmatch.errors import ConfigError, SparsityError
 from mixmatch.masks import keep_masks
-from mixmatch.rivals import RIVALS, Ranking, adaptive_magnitude, rival_num_pruned, rival_scores
+from mixmatch.rivals import RIVALS, Ranking, rival_num_pruned, rival_scores
 from mixmatch.signals import Signal, Signals
 
 SPARSITIES = (0.0, 0.1, 0.35, 0.5, 0.77, 0.9, 1.0)

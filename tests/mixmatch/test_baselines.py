@@ -29,16 +29,16 @@ def test_snip_reads_the_signed_mean_so_gradients_that_cancel_score_nothing():
     assert baseline_scores("SNIP", WEIGHTS, SIGNALS, seed=0)["fc"][1] == 0.0
 
 
-def test_the_registry_holds_the_four_and_cannot_be_changed():
-    assert list(BASELINES) == ["MAG", "SNIP", "GraSP", "random"]
+def test_the_registry_holds_the_five_and_cannot_be_changed():
+    assert list(BASELINES) == ["MAG", "SNIP", "GraSP", "LAMP", "random"]
     with pytest.raises(TypeError, match="does not support item assignment"):
         BASELINES["mine"] = BASELINES["MAG"]
 
 
 def test_refuses_an_unknown_baseline_and_lists_the_known_ones():
-    message = r"baseline must be one of \['GraSP', 'MAG', 'SNIP', 'random'\], got 'LAMP'"
+    message = r"baseline must be one of \['GraSP', 'LAMP', 'MAG', 'SNIP', 'random'\], got 'PROD'"
     with pytest.raises(ConfigError, match=message):
-        baseline_scores("LAMP", WEIGHTS, SIGNALS, seed=0)
+        baseline_scores("PROD", WEIGHTS, SIGNALS, seed=0)
 
 
 def test_random_differs_between_layers_of_one_shape():

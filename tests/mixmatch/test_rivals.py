@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from mixmatch.baselines import adaptive_magnitude
 from mixmatch.errors import ConfigError
 from mixmatch.layers import prunable_layers, weights_of
 from mixmatch.masks import keep_masks
-from mixmatch.rivals import RIVALS, adaptive_magnitude, rival_num_pruned, rival_scores
+from mixmatch.rivals import RIVALS, rival_num_pruned, rival_scores
 from mixmatch.signals import measure_signals
 
 
