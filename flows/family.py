@@ -75,10 +75,19 @@ def run_family_flow(
 def compute_family(
     session: Session, prepared: Prepared, beside: Sequence[Asked] = ()
 ) -> tuple[tuple[Member, ...], tuple[RivalMember, ...], ComputedMembers]:
-    """Compute family and rivals, side by side; what the store holds is taken from there."""
+    """Compute family and rivals, side by side; what the store holds is taken from there.
+
+    Raises:
+        FamilyError: results failed on which a budget's halving depends.
+    """
     asked, budget = rivals(session.config, prepared), session.config.fine_tune.budget
     if budget is not None:
         family, done = compute_within_budget(session, prepared, budget.epochs)
+        if done.failed:  # others got their epochs, so this is not the family that was asked for
+            raise FamilyError(
+                f"{len(done.failed)} results failed, on which the halving of fine_tune.budget "
+                f"depends: {listed(done.failed)}. Start again: what finished is kept."
+            )
         done.add(compute(session, asked, beside=beside))
         return family, asked, done
     family = members(session.config, prepared)

@@ -1,6 +1,7 @@
 """Global baselines: criteria whose scores are ranked over all layers at once.
 
 They show how sparse each layer becomes when nothing holds it back, and they are the competitors.
+The paper observes MAG, SNIP and GraSP, which are the default; LAMP and random are choices beside.
 To add one: one line in ``BASELINES``, and its name in ``Baseline`` and ``RivalName``, which run
 files are checked against, since every baseline is a rival too; the contract suite covers it.
 """

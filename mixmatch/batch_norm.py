@@ -42,16 +42,20 @@ def reestimate_batch_norm_(
     if not norms:
         return
     usable = _usable(batches)
-    momenta = [norm.momentum for norm in norms]
+    averages = [_Average(norm) for norm in norms]
     with evaluating(model), torch.no_grad():
         try:
             for norm in norms:
                 norm.reset_running_stats()
                 norm.train()
-            _accumulate_(model, norms, usable, autocast or nullcontext)
+            for images, labels in usable:
+                for average in averages:
+                    average.batch_size = len(labels)
+                with (autocast or nullcontext)():
+                    model(images)
         finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
+            for average in averages:
+                average.close()
 
 
 def has_batch_norm(model: nn.Module) -> bool:
@@ -63,17 +67,26 @@ def _norms(model: nn.Module) -> list[_BatchNorm]:
     return [x for x in model.modules() if isinstance(x, _BatchNorm) and x.track_running_stats]
 
 
-def _accumulate_(
-    model: nn.Module, norms: list[_BatchNorm], batches: Iterator[Batch], autocast: Autocast
-) -> None:
-    """Run the batches through; each moves the statistics by its share of the images so far."""
-    num_images = 0
-    for images, labels in batches:
-        num_images += len(labels)
-        for norm in norms:
-            norm.momentum = len(labels) / num_images
-        with autocast():
-            model(images)
+class _Average:
+    """Makes one module's statistics a cumulative average, however often a pass calls it.
+
+    Each call moves them by the share of its images in all that this module has seen.
+    """
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        self.batch_size = 0
+        self._norm, self._momentum, self._num_images = norm, norm.momentum, 0
+        self._hook = norm.register_forward_pre_hook(self._before_call)
+
+    def _before_call(self, norm: nn.Module, inputs: object) -> None:
+        del inputs
+        self._num_images += self.batch_size
+        self._norm.momentum = self.batch_size / self._num_images
+
+    def close(self) -> None:
+        """Leave the module as it was, but for its statistics."""
+        self._hook.remove()
+        self._norm.momentum = self._momentum
 
 
 def _usable(batches: Batches) -> Iterator[Batch]:

@@ -100,7 +100,7 @@ def fast_convolutions(model: nn.Module, execution: Execution) -> AbstractContext
 
 @contextmanager
 def training_context(model: nn.Module, execution: Execution) -> Iterator[None]:
-    """Give the context in which ``model`` is trained under ``execution``, and validated meanwhile.
+    """Give the context in which ``model`` is trained under ``execution``.
 
     That of ``fast_convolutions``; where ``execution`` is compiled, the network's forward pass runs
     through ``torch.compile`` within.
@@ -114,6 +114,20 @@ def training_context(model: nn.Module, execution: Execution) -> Iterator[None]:
             yield
         finally:
             model._compiled_call_impl = None
+
+
+@contextmanager
+def uncompiled(model: nn.Module) -> Iterator[None]:
+    """Run the body with the forward pass as it is written, within a ``training_context`` too.
+
+    Fused kernels round elsewhere, so an accuracy measured through them is not the one that the
+    stored network has when it is evaluated again.
+    """
+    compiled, model._compiled_call_impl = model._compiled_call_impl, None
+    try:
+        yield
+    finally:
+        model._compiled_call_impl = compiled
 
 
 def _native_precision(*, on_cuda: bool) -> str:

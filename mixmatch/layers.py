@@ -21,6 +21,8 @@ _NORMALIZATIONS = (
     nn.RMSNorm,
     nn.LocalResponseNorm,
 )
+# timm's weight standardization: by name, since timm takes seconds to load.
+_STANDARDIZED = {"StdConv2d", "StdConv2dSame", "ScaledStdConv2d", "ScaledStdConv2dSame"}
 _NUM_NAMES_SHOWN = 5
 
 
@@ -43,7 +45,8 @@ def prunable_layers(model: nn.Module) -> tuple[PrunableLayer, ...]:
     are networks that compute relative position biases.
 
     Raises:
-        LayerError: there is no such weight, or one is not a plain parameter.
+        LayerError: there is no such weight, one is not a plain parameter, or a module standardizes
+            it in each forward pass.
     """
     found = tuple(_distinct(model))
     if not found:
@@ -146,6 +149,12 @@ def _weights_in(path: str, module: nn.Module) -> Iterator[_Found]:
             raise LayerError(
                 f"A layer needs a path, but the model is a single {type(module).__name__}; "
                 f"wrap it in nn.Sequential."
+            )
+        if not _STANDARDIZED.isdisjoint(x.__name__ for x in type(module).__mro__):
+            raise LayerError(
+                f"A prunable layer must compute with its weight as it is stored; that of {path!r} "
+                f"({type(module).__name__}) is shifted to mean zero first, so no zero stays one. "
+                f"Choose an architecture without weight standardization."
             )
         yield _Found(path, path, module, _plain(path, getattr(module, "weight", None)))
     elif isinstance(module, nn.MultiheadAttention):

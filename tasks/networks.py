@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mixmatch.batch_norm import has_batch_norm, reestimate_batch_norm_
 from mixmatch.checkpoints import load_state_, read_state
 from mixmatch.evaluation import evaluate
-from mixmatch.execution import autocast_of, fast_convolutions
+from mixmatch.execution import autocast_of, fast_convolutions, uncompiled
 from mixmatch.images import ImageSet, Preprocessing, ordered_batches
 from mixmatch.models import build_model
 from mixmatch.records import Accuracy, Artifact, Execution, ModelSpec
@@ -67,7 +67,7 @@ def accuracy_of(
         execution: how arithmetic is done; the caller is inside ``computing``.
     """
     batches = ordered_batches(images, preprocessing_of(spec), _EVALUATION_BATCH)
-    with fast_convolutions(model, execution):
+    with fast_convolutions(model, execution), uncompiled(model):
         return evaluate(model, batches, autocast=autocast_of(execution))
 
 

@@ -29,10 +29,12 @@ from tasks.labels import DENSE
 def lone_execution(engine: EngineSettings) -> Execution:
     """Say how the steps that run alone (base, sensitivity) compute: on all processors."""
     threads = joblib.cpu_count(only_physical_cores=True)  # no more than a container may use
-    # The accelerators of a cluster are the members'; these steps take what this machine has.
+    # The accelerators of a cluster are the members'; these steps take what this machine has, but
+    # in the members' precision, since a drop is between the two.
     device = "auto" if engine.kind == "dask" and engine.device == "cuda" else engine.device
+    precision = member_execution(engine).precision
     return resolve_execution(
-        device=device, precision=engine.precision, threads=threads, compiled=engine.compile_
+        device=device, precision=precision, threads=threads, compiled=engine.compile_
     )
 
 

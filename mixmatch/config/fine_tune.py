@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mixmatch.config.fields import Fraction, Settings
 
@@ -44,6 +44,13 @@ class FineTuneSettings(Settings):
     budget: BudgetSettings | None = Field(
         None, description="Spend few epochs where they can still change the front; null: off."
     )
+
+    @field_validator("batch_norm_images")
+    @classmethod
+    def _one_image_has_no_variance(cls, images: int) -> int:
+        if images == 1:
+            raise ValueError("must be 0 or at least 2, since one image has no variance, got 1")
+        return images
 
     @model_validator(mode="after")
     def _one_order_of_training(self) -> Self:

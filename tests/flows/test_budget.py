@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import budget
+from flows import budget, family
+from flows.members import ComputedMembers
 from flows.side_by_side import Computed
+from mixmatch.errors import FamilyError
 from tasks.members import Member, Spent
 
 # By key of a job: validation images that were got right, and processor time.
@@ -40,11 +42,11 @@ def family_of(monkeypatch):
     monkeypatch.setattr(budget, "hopeful", hopeful)
     monkeypatch.setattr(budget, "rungs", lambda *_: rungs)
 
-    def family(*, seeds):
+    def within_budget(*, seeds):
         session = SimpleNamespace(config=SimpleNamespace(seeds=seeds))
         return budget.compute_within_budget(session, None, 3)[0]
 
-    return family
+    return within_budget
 
 
 def record_of(key):
@@ -70,9 +72,19 @@ def test_rounds_that_made_it_worse_are_spent_too(halved):
     assert halved["b"].spent == Spent(1, seconds=20.0, cpu_seconds=None, untrained=record_of("b"))
 
 
+def test_a_family_whose_halving_lost_a_result_is_none(monkeypatch):
+    lost = ComputedMembers(records={"a": None}, failed={"b/magnitude/7": "killed"})
+    monkeypatch.setattr(family, "rivals", lambda *_: ())
+    monkeypatch.setattr(family, "compute_within_budget", lambda *_: ((), lost))
+    fine_tune = SimpleNamespace(budget=SimpleNamespace(epochs=3))
+    session = SimpleNamespace(config=SimpleNamespace(fine_tune=fine_tune))
+    with pytest.raises(FamilyError, match=r"1 results failed, on which the halving .*killed"):
+        family.compute_family(session, None)
+
+
 def test_seeds_share_what_none_of_them_trained(family_of):
-    family = family_of(seeds=(7, 8))
-    assert [(one.strategy, one.seed, one.job.key) for one in family] == [
+    members = family_of(seeds=(7, 8))
+    assert [(one.strategy, one.seed, one.job.key) for one in members] == [
         ("a", 7, "a+1"),
         ("b", 7, "b"),
         ("a", 8, "a+1"),

@@ -23,6 +23,24 @@ def test_statistics_become_the_plain_average_over_batches():
     assert norm.num_batches_tracked.item() == 3
 
 
+def test_a_module_that_a_pass_calls_twice_averages_over_its_calls():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+
+        def forward(self, x):
+            self.norm(x)
+            return self.norm(x + 10)
+
+    model = Twice()
+    reestimate_batch_norm_(model, passing([1.0, 3.0]))
+    assert model.norm.running_mean.item() == pytest.approx(7.0)  # of 2 and 12
+    reestimate_batch_norm_(model, passing([1.0, 3.0], [1.0, 3.0]))
+    assert model.norm.running_mean.item() == pytest.approx(7.0)
+    assert not model.norm._forward_pre_hooks
+
+
 def test_a_small_last_batch_counts_by_its_images():
     norm = nn.BatchNorm1d(1)
     reestimate_batch_norm_(nn.Sequential(norm), passing([0.0, 0.0, 6.0, 6.0], [3.0, 5.0]))

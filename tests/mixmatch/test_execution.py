@@ -9,6 +9,7 @@ from mixmatch.execution import (
     fast_convolutions,
     resolve_execution,
     training_context,
+    uncompiled,
 )
 
 
@@ -72,6 +73,15 @@ def test_a_compiled_execution_compiles_the_network_for_its_training_only():
     plain = execution.model_copy(update={"compiled": False})
     with training_context(model, plain):
         assert model._compiled_call_impl is None
+
+
+def test_within_a_training_that_is_compiled_an_evaluation_is_not():
+    model = nn.Sequential(nn.Linear(2, 2))
+    execution = resolve_execution(device="cpu", precision="float32", threads=1, compiled=True)
+    with training_context(model, execution):
+        with uncompiled(model):
+            assert model._compiled_call_impl is None
+        assert model._compiled_call_impl is not None
 
 
 def test_an_execution_that_is_not_compiled_keeps_the_key_that_it_had_before():

@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+from timm.layers import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import nn
 
 from mixmatch.errors import ConfigError, LayerError
@@ -82,6 +83,14 @@ def test_attention_with_keys_of_another_width_has_three_in_projections():
 def test_refuses_a_weight_that_is_computed_from_others():
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.Linear(4, 2))
     with pytest.raises(LayerError, match="that of '0' is computed from others"):
+        prunable_layers(model)
+
+
+@pytest.mark.parametrize("kind", [StdConv2d, StdConv2dSame, ScaledStdConv2d, ScaledStdConv2dSame])
+def test_refuses_a_weight_that_is_standardized_in_each_pass(kind):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), kind(4, 4, kernel_size=3))
+    message = rf"weight as it is stored; that of '1' \({kind.__name__}\) is shifted to mean zero"
+    with pytest.raises(LayerError, match=message):
         prunable_layers(model)
 
 

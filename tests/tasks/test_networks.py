@@ -6,9 +6,11 @@ import torch
 from safetensors.torch import save_file
 
 from mixmatch.errors import ConfigError
+from mixmatch.execution import resolve_execution
+from mixmatch.images import ImageSet
 from mixmatch.records import ModelSpec
 from tasks.factory import code_digest
-from tasks.networks import build_network, open_network
+from tasks.networks import accuracy_of, build_network, open_network
 from tasks.store import FolderStore
 
 SOURCE = """
@@ -59,6 +61,18 @@ def test_what_a_module_draws_at_its_import_does_not_move_the_weights(spec):
         torch.manual_seed(0)
         models.append(build_network(spec))
     assert torch.equal(models[0][1].weight, models[1][1].weight)
+
+
+def test_an_accuracy_is_never_measured_through_compiled_kernels(spec):
+    def fused(*_):
+        raise AssertionError("what is fused rounds elsewhere than the network that is stored")
+
+    model = build_network(spec)
+    model._compiled_call_impl = fused
+    images = ImageSet(torch.zeros(4, 8, 8, 1, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
+    execution = resolve_execution(device="cpu", precision="float32", threads=1, compiled=True)
+    assert accuracy_of(model, images, spec, execution).num_images == 4
+    assert model._compiled_call_impl is fused
 
 
 def test_a_users_own_network_opens_from_the_store(spec, tmp_path):

@@ -99,6 +99,12 @@ WRONG = [
     ),
     ("fine_tune/learning_rate", "fast", "fine_tune.learning_rate must be a number, got 'fast'."),
     ("fine_tune/max_epochs", -1, "fine_tune.max_epochs must be at least 0, got -1."),
+    (
+        "fine_tune/batch_norm_images",
+        1,
+        "fine_tune.batch_norm_images must be 0 or at least 2, since one image has no variance, "
+        "got 1.",
+    ),
     ("fine_tune/max_epochs", 2.5, "fine_tune.max_epochs must be a whole number, got 2.5."),
     ("fine_tune", 3, "fine_tune must be a section with settings of its own, got 3."),
     ("engine/workers", 0, "engine.workers must be auto or a whole number from 1 to 256, got 0."),
