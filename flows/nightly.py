@@ -16,6 +16,7 @@ from flows.judges import judges
 from flows.local_workers import local_workers
 from flows.ownership import owned
 from flows.promotion import refuse_nothing
+from flows.reap import reap_beside_server
 from flows.steps import as_effect
 from flows.watch import NullWatch
 from mixmatch.config import Policy, RunConfig, parse_policy, parse_run_config
@@ -103,6 +104,7 @@ def _promote(
 
 def _compress(config: RunConfig, site: Site) -> RunSummary:
     prepare_tracking(site)
+    reap_beside_server(site)
     inputs = locate_inputs(config, site)
     check_inputs(config, inputs, site)
     with local_workers(site) as workers:

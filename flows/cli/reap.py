@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def reap(workspace: WorkspaceFolder = None, as_json: AsJson = False) -> None:
     """Close what killed processes left behind.
 
-    Runs that are still shown as running, servers without an owner, scratch. Every run does the same
-    when it starts. What a living process holds is never touched, on whatever machine it is.
+    Runs that are still shown as running, servers without an owner, scratch. A run that computes
+    something does the same first. What a living process holds is never touched, on whatever machine
+    it is.
 
     Example: mixmatch reap --json
     """
