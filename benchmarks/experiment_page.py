@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.experiment_figure import draw_networks
-from tasks.study.across import FrontDifference, StudyLine, compare_studies
+from tasks.study.across import FrontDifference, Gain, StudyLine, compare_studies
 from tasks.study.effort import distinct_jobs, stretches
 from tasks.study.folder import StudyFolder
 from tasks.study.markdown import comparison_table, drop_text, table
@@ -30,6 +30,11 @@ LAMP = "vgg11-lamp"  # ranges from the ranking that wins there
 # The same network's family within other ranges, drawn beside the paper's: study and criterion.
 OTHER_RANGES = {"resnet18": (VARIANTS[0], "magnitude"), "vgg11": (LAMP, "magnitude")}
 _PICTURE = "![Points lost against sparsity, per network: family, rivals, the paper](networks.png)"
+_GOAL = """The paper's losses are of other data sets, so this compares no methods. The goal,
+set before anything was trained: the upper end of our loss is at most a quarter of the paper's, or
+0.40 points where that is more.
+
+"""
 _NEAR = 0.005  # of the paper's sparsity
 
 
@@ -37,6 +42,7 @@ _NEAR = 0.005  # of the paper's sparsity
 class _Published:
     """The best row of the paper for one network, fractions (arXiv 2603.20280)."""
 
+    data: str
     sparsity: float
     drop: float
     criterion: str
@@ -48,12 +54,12 @@ class _Published:
 
 
 PUBLISHED = {
-    "vgg11": _Published(0.896, 0.0199, "product"),
-    "vgg11-lamp": _Published(0.896, 0.0199, "product"),
-    "resnet18": _Published(0.873, 0.0121, "magnitude"),
-    "resnet18-auto": _Published(0.873, 0.0121, "magnitude"),
-    "levit384": _Published(0.541, 0.0021, "gradient"),
-    "swin-tiny": _Published(0.448, 0.0150, "magnitude"),
+    "vgg11": _Published("CIFAR-10", 0.896, 0.0199, "product"),
+    "vgg11-lamp": _Published("CIFAR-10", 0.896, 0.0199, "product"),
+    "resnet18": _Published("GTSRB", 0.873, 0.0121, "magnitude"),
+    "resnet18-auto": _Published("GTSRB", 0.873, 0.0121, "magnitude"),
+    "levit384": _Published("CIFAR-10", 0.541, 0.0021, "gradient"),
+    "swin-tiny": _Published("CIFAR-100", 0.448, 0.0150, "magnitude"),
 }
 
 
@@ -71,7 +77,7 @@ def write_page(results: Path) -> None:
     variants = {name: folders[name] for name in VARIANTS if name in folders}
     parts = [
         f"## Networks\n\n{_PICTURE}\n\n" + _networks(compare_studies(folders).studies),
-        "## At the paper's own sparsities\n\n" + _published(tables),
+        "## At the paper's own sparsities\n\n" + _GOAL + _published(tables),
         "## The family's best against the best rival\n\n" + _best(tables),
         "## Beyond the paper, on ResNet-18\n\n" + _variants(compare_studies(variants).fronts),
         "## Rounded to int8\n\n" + _int8(tables),
@@ -125,8 +131,8 @@ def _networks(lines: Sequence[StudyLine]) -> str:
 
 def _published(tables: Mapping[str, StudyTables]) -> str:
     headings = (
-        *("study", "paper: sparsity %", "paper: drop", "ours", "sparsity %", "drop, points (95 %)"),
-        *("goal for the upper end", "met"),
+        *("study", "paper: data", "sparsity %", "drop"),
+        *("ours", "sparsity %", "drop, points (95 %)", "goal for the upper end", "met"),
     )
     cells = []
     for name, published in PUBLISHED.items():
@@ -134,10 +140,11 @@ def _published(tables: Mapping[str, StudyTables]) -> str:
             if near.drop_high is None:
                 continue
             met = "yes" if near.drop_high <= published.goal else "NO"
-            paper = (f"{100 * published.sparsity:.1f}", f"{100 * published.drop:.2f}")
+            level = (f"{100 * published.sparsity:.1f}", f"{100 * published.drop:.2f}")
             mark = " (the paper's criterion)" if near.criterion == published.criterion else ""
             ours = (f"{near.label}{mark}", f"{100 * near.sparsity:.2f}", drop_text(near))
-            cells.append((name, *paper, *ours, f"{100 * published.goal:.2f}", met))
+            goal = f"{100 * published.goal:.2f}"
+            cells.append((name, published.data, *level, *ours, goal, met))
     return table(headings, cells)
 
 
@@ -157,21 +164,21 @@ def _best(tables: Mapping[str, StudyTables]) -> str:
 
 def _variants(fronts: Sequence[FrontDifference]) -> str:
     headings = (
-        *("study", "epochs", f"epochs of {VARIANTS[0]}", "front", f"front of {VARIANTS[0]}"),
-        *("difference (95 %)", "probability that it is larger"),
-        *("same results", "their accuracy, points (95 %)"),
+        *("study", "epochs", f"epochs of {VARIANTS[0]}", "front (points)"),
+        *(f"front of {VARIANTS[0]} (points)", "difference (95 %)"),
+        *("networks of both", "their accuracy, points (95 %)", "the sparsest alone"),
     )
     cells = [
         (
             x.study,
             str(x.epochs),
             str(x.beside_epochs),
-            f"{x.area:.5f}",
-            f"{x.beside_area:.5f}",
+            f"{x.area:.5f} ({x.num_on_front})",
+            f"{x.beside_area:.5f} ({x.beside_num_on_front})",
             f"{x.difference:+.5f} ({x.low:+.5f} to {x.high:+.5f})",
-            f"{x.probability:.3f}",
-            str(x.num_pairs),
-            _gain(x),
+            str(x.gain.num_pairs if x.gain else 0),
+            _gain(x.gain),
+            f"{x.sparsest}: {_gain(x.sparsest_gain)}" if x.sparsest else "-",
         )
         for x in fronts
         if x.beside == VARIANTS[0]
@@ -179,10 +186,10 @@ def _variants(fronts: Sequence[FrontDifference]) -> str:
     return table(headings, cells)
 
 
-def _gain(row: FrontDifference) -> str:
-    if row.gain is None or row.gain_low is None or row.gain_high is None:
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
         return "-"
-    return f"{100 * row.gain:+.2f} ({100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f})"
+    return f"{100 * gain.mean:+.2f} ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
 
 
 def _int8(tables: Mapping[str, StudyTables]) -> str:

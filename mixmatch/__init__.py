@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mixmatch.evaluation import evaluate as evaluate
     from mixmatch.evaluation import wilson_interval as wilson_interval
     from mixmatch.finetune import fine_tune as fine_tune
+    from mixmatch.front_area import hypervolume as hypervolume
     from mixmatch.halving import Rung as Rung
     from mixmatch.halving import rungs as rungs
     from mixmatch.halving import survivors as survivors
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from mixmatch.signals import measure_signals as measure_signals
     from mixmatch.sparse_linear import SparseLinear as SparseLinear
     from mixmatch.sparse_linear import sparsify_linears_ as sparsify_linears_
-    from mixmatch.statistics import hypervolume as hypervolume
     from mixmatch.statistics import paired_bootstrap as paired_bootstrap
     from mixmatch.statistics import paired_loss as paired_loss
     from mixmatch.statistics import spread as spread
@@ -107,7 +107,7 @@ _HOME = {
     "fine_tune": "finetune",
     "front_shares": "pareto",
     "global_num_pruned": "masks",
-    "hypervolume": "statistics",
+    "hypervolume": "front_area",
     "keep_mask": "masks",
     "keep_masks": "masks",
     "keep_masks_of": "masks",

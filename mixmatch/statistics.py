@@ -1,8 +1,8 @@
-"""What several seeds, a pair of results and a whole front come to, with their uncertainty.
+"""What several seeds and a pair of results come to, with their uncertainty.
 
-How often a point is on the front is in ``pareto.front_shares``, one accuracy's interval in
-``evaluation.wilson_interval``. Shape suffixes: S seeds, I images, R resamples, V distinct values,
-C columns, P points.
+How often a point is on the front is in ``pareto.front_shares``, what a whole front comes to in
+``front_area``, one accuracy's interval in ``evaluation.wilson_interval``. Shape suffixes: S seeds,
+I images, R resamples, V distinct values, C columns.
 """
 
 import statistics
@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixmatch.errors import DataError
-from mixmatch.pareto import TradeOff
 from mixmatch.records import Accuracy
 
 _CELLS_AT_ONCE = 1_000_000  # bounds memory: 8 bytes per resample and distinct value
 _CENTRAL_95 = (2.5, 97.5)  # percentiles
-_DIGITS = 12  # of an accuracy: sums in another order differ behind them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +49,6 @@ class Comparison:
     difference: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One pruned model with every answer that it gave.
-
-    Attributes:
-        sparsity: zeros among prunable weights, a fraction.
-        validation: bool, shape (images,) or (seeds, images): which validation images it got right.
-        test: likewise of the test images.
-    """
-
-    sparsity: float
-    validation: NDArray[np.bool_]
-    test: NDArray[np.bool_]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -104,7 +87,7 @@ def paired_bootstrap(
     Raises:
         DataError: the arrays are not bool, not of such shapes, or not of the same images.
     """
-    right_a_SI, right_b_SI = _by_seed("correct_a", correct_a), _by_seed("correct_b", correct_b)
+    right_a_SI, right_b_SI = by_seed("correct_a", correct_a), by_seed("correct_b", correct_b)
     if right_a_SI.shape[1] != right_b_SI.shape[1]:
         raise DataError(
             f"correct_a and correct_b must be of the same images, got {right_a_SI.shape[1]} and "
@@ -142,116 +125,13 @@ def paired_loss(before: Accuracy, after: Accuracy) -> Comparison:
     return paired_bootstrap(unpack_correct(before), unpack_correct(after))
 
 
-def hypervolume(points: Sequence[TradeOff], *, reference: TradeOff) -> float:
-    """Return the area between the front of ``points`` and a reference point, by an exact sweep.
-
-    It is the area of all (sparsity, accuracy) that are better than the reference on both axes and
-    that some point reaches or exceeds. Points that are not better on both contribute nothing, nor
-    do dominated ones. Only fronts against the same reference compare.
-
-    Args:
-        points: in any order, on the front or not.
-        reference: the corner, for example sparsity 0 and the accuracy that is still acceptable.
-
-    Returns:
-        A fraction of the unit square; 0 without points.
-    """
-    area, accuracy = 0.0, reference.accuracy
-    for point in sorted(points, key=lambda p: (-p.sparsity, -p.accuracy)):
-        if point.sparsity > reference.sparsity and point.accuracy > accuracy:
-            area += (point.sparsity - reference.sparsity) * (point.accuracy - accuracy)
-            accuracy = point.accuracy
-    return area
-
-
-def resampled_hypervolumes(
-    families: Sequence[Sequence[Outcome]],
-    base: NDArray[np.bool_],
-    *,
-    reference_sparsity: float,
-    reference_loss: float,
-    num_resamples: int = 2000,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """Return the area under each family's front when all images are drawn again.
-
-    Each resample draws as many validation images as there are, with replacement, and chooses the
-    fronts on them; it draws as many test images, and measures on them the area under what was
-    chosen. The draws are the same for all families and for the base, so that areas may be compared
-    resample by resample.
-
-    Args:
-        families: the models of each, in any order.
-        base: bool, shape (images,) or (seeds, images): which test images the network that all come
-            from got right. The reference point is its accuracy on the resample minus
-            ``reference_loss``.
-        reference_sparsity: of the reference point.
-        reference_loss: a fraction.
-        num_resamples: at least 1.
-        seed: of the resamples.
-
-    Returns:
-        float64, shape (families, resamples).
-
-    Raises:
-        DataError: the arrays are not bool, not of such shapes, or not of the same images.
-    """
-    models = [x for family in families for x in family]
-    choosing, measuring = np.random.SeedSequence(seed).spawn(2)
-    of_test = [("base", base), *(("a model", x.test) for x in models)]
-    test_RC = _resampled_accuracies(of_test, num_resamples, measuring)
-    of_validation = [("a model", x.validation) for x in models]
-    validation_RC = _resampled_accuracies(of_validation, num_resamples, choosing)
-    floor_R1 = test_RC[:, :1] - reference_loss
-    areas, start = [], 0
-    for family in families:
-        columns = slice(start, start + len(family))
-        width_P = np.array([x.sparsity for x in family]) - reference_sparsity
-        are_chosen_RP = _are_on_fronts(width_P, validation_RC[:, columns])
-        test_RP = np.where(are_chosen_RP, test_RC[:, 1:][:, columns], -np.inf)
-        sparsest_first = np.argsort(-width_P)
-        highest = np.maximum.accumulate(np.hstack([floor_R1, test_RP[:, sparsest_first]]), axis=1)
-        areas.append(np.diff(highest, axis=1) @ np.maximum(width_P[sparsest_first], 0.0))
-        start += len(family)
-    return np.stack(areas)
-
-
-def _are_on_fronts(
-    sparsity_P: NDArray[np.float64], accuracy_RP: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Say of each point and resample whether no other is as good in both and better in one."""
-    are_on_RP = np.empty(accuracy_RP.shape, dtype=np.bool_)
-    for p, sparsity in enumerate(sparsity_P):  # all pairs at once would take much memory
-        own_R1 = accuracy_RP[:, p : p + 1]
-        sparser_and_as_accurate_RP = (sparsity_P > sparsity) & (accuracy_RP >= own_R1)
-        as_sparse_and_more_accurate_RP = (sparsity_P >= sparsity) & (accuracy_RP > own_R1)
-        dominates_RP = sparser_and_as_accurate_RP | as_sparse_and_more_accurate_RP
-        are_on_RP[:, p] = ~dominates_RP.any(axis=1)
-    return are_on_RP
-
-
-def _resampled_accuracies(
-    answers: Sequence[tuple[str, NDArray[np.bool_]]],
-    num_resamples: int,
-    seed: np.random.SeedSequence,
-) -> NDArray[np.float64]:
-    """Draw images anew; return accuracies that are equal where they are, one column per answer."""
-    if not answers:
-        return np.empty((num_resamples, 0))
-    right_CI = [_by_seed(name, correct).mean(axis=0) for name, correct in answers]
-    if len({right_I.size for right_I in right_CI}) > 1:
-        numbers = ", ".join(str(right_I.size) for right_I in right_CI)
-        raise DataError(f"All answers must be of the same images, got {numbers}.")
-    return _resampled_means(np.stack(right_CI, axis=1), num_resamples, seed).round(_DIGITS)
-
-
 def central_95(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the ends of the 95 % percentile interval of resamples."""
     low, high = np.percentile(values, _CENTRAL_95)
     return float(low), float(high)
 
 
-def _resampled_means(
+def resampled_means(
     values_IC: NDArray[np.float64], num_resamples: int, seed: int | np.random.SeedSequence
 ) -> NDArray[np.float64]:
     """Draw bootstrap resamples of the rows of ``values_IC`` and return the mean rows."""
@@ -269,7 +149,7 @@ def _resampled_means(
     return np.concatenate(means)
 
 
-def _by_seed(name: str, correct: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def by_seed(name: str, correct: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return ``correct`` with one row per seed."""
     if correct.dtype != np.bool_ or correct.ndim not in (1, 2) or correct.size == 0:
         raise DataError(

@@ -8,7 +8,7 @@ from flows.cli.study_table import new_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tasks.study.across import FrontDifference, Studies, StudyLine
+    from tasks.study.across import FrontDifference, Gain, Studies, StudyLine
     from tasks.study.table_rows import SummaryRow
 
 _STUDIES = (
@@ -22,7 +22,10 @@ _STUDIES = (
     "drop, pts (95 %)",
     "front",
 )
-_FRONTS = ("study", "beside", "epochs", "beside", "difference (95 %)", "prob.", "gain, pts (95 %)")
+_FRONTS = (
+    *("study", "beside", "epochs", "beside", "difference (95 %)"),
+    *("gain, pts (95 %)", "sparsest, pts (95 %)"),
+)
 
 
 def print_studies(console: "Console", found: "Studies") -> None:
@@ -46,11 +49,11 @@ def print_studies(console: "Console", found: "Studies") -> None:
     console.print()
     console.print(table)
     console.print(
-        "Fronts of one base network on the same images; interval and probability (prob.) that the "
-        "first is larger: of resamples of validation images, on which fronts are chosen, and test "
-        "images. If the second has all configurations of the first and more, those are left out: "
-        "then only the training differs. gain: in accuracy on test, the mean over results of one "
-        "configuration and seed that both have.",
+        "Fronts of one base network on the same images; interval: of resamples of validation "
+        "images, on which fronts are chosen, and of test images. If the second has all "
+        "configurations of the first and more, those are left out: then only the training "
+        "differs. gain: in accuracy on test, the mean over results of one configuration and seed "
+        "that both have as networks of their own; sparsest: of the sparsest such configuration.",
         soft_wrap=True,
     )
 
@@ -76,15 +79,15 @@ def _front_cells(row: "FrontDifference") -> tuple[str, ...]:
         str(row.epochs),
         str(row.beside_epochs),
         f"{row.difference:+.5f} ({row.low:+.5f} to {row.high:+.5f})",
-        f"{row.probability:.3f}",
-        _gain(row),
+        _gain(row.gain),
+        _gain(row.sparsest_gain),
     )
 
 
-def _gain(row: "FrontDifference") -> str:
-    if row.gain is None or row.gain_low is None or row.gain_high is None:
+def _gain(gain: "Gain | None") -> str:
+    if gain is None:
         return "-"
-    return f"{percent(row.gain)} ({percent(row.gain_low)} to {percent(row.gain_high)})"
+    return f"{percent(gain.mean)} ({percent(gain.low)} to {percent(gain.high)})"
 
 
 def _test(row: "SummaryRow | None") -> str:

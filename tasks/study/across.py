@@ -20,6 +20,8 @@ from tasks.study.training import family_epochs
 
 SMALL_LOSS = 0.01  # one point
 
+_Pair = tuple[StudyRow, StudyRow]
+
 
 class StudyLine(Record):
     """One study at a glance; accuracies, sparsities and losses are fractions.
@@ -48,6 +50,22 @@ class StudyLine(Record):
     front: FrontRow | None
 
 
+class Gain(Record):
+    """What results have over those of the same configuration and seed in another study.
+
+    Attributes:
+        num_pairs: of results.
+        mean: of the gains, a fraction of the test images.
+        low: lower end of its 95 % bootstrap interval over test images.
+        high: upper end of it.
+    """
+
+    num_pairs: int
+    mean: float
+    low: float
+    high: float
+
+
 class FrontDifference(Record):
     """The fronts of two studies of one base network, on the same test images.
 
@@ -60,18 +78,20 @@ class FrontDifference(Record):
         left_out: labels of the other's configurations that were left out.
         epochs: of fine-tuning that the family of ``study`` took, all seeds together.
         beside_epochs: that of the other.
-        area: hypervolume of the front of ``study`` on test, chosen on validation.
+        num_on_front: configurations on the front of ``study``.
+        beside_num_on_front: on that of the other.
+        area: under what validation chooses of ``study`` at each sparsity, on test.
         beside_area: that of the other.
         difference: ``area`` minus ``beside_area``.
         low: lower end of its 95 % bootstrap interval: validation images, on which fronts are
             chosen, and test images are drawn anew, the same for both.
         high: upper end of it.
         probability: share of resamples in which ``area`` is larger; ties count half.
-        num_pairs: results of one configuration and seed that both have.
-        gain: what these have in ``study`` over the other's, a fraction of the test images in the
-            mean; None without any.
-        gain_low: lower end of its 95 % bootstrap interval over test images.
-        gain_high: upper end of it.
+        num_same: results of one configuration and seed for which both have the same network, of the
+            same job; they are in no gain.
+        gain: of all others that both have; None without any.
+        sparsest: label of the sparsest configuration among these; None without any.
+        sparsest_gain: of this one.
     """
 
     study: str
@@ -79,16 +99,18 @@ class FrontDifference(Record):
     left_out: tuple[str, ...]
     epochs: int
     beside_epochs: int
+    num_on_front: int
+    beside_num_on_front: int
     area: float
     beside_area: float
     difference: float
     low: float
     high: float
     probability: float
-    num_pairs: int
-    gain: float | None
-    gain_low: float | None
-    gain_high: float | None
+    num_same: int
+    gain: Gain | None
+    sparsest: str | None
+    sparsest_gain: Gain | None
 
 
 class Studies(Record):
@@ -179,35 +201,47 @@ def _difference(one: _Study, beside: _Study) -> FrontDifference:
     areas = resampled_areas(families, base)
     ahead = areas[0] - areas[1]
     low, high = central_95(ahead)
-    area, beside_area = (front_rows(x)[0].hypervolume_test for x in (one.found, kept))
+    front, beside_front = (front_rows(x)[0] for x in (one.found, kept))
     kept_rows = [row for x in kept for row in x.rows]
-    pairs = _pairs(one, beside)
-    gain = paired_bootstrap(*map(_answers, zip(*pairs, strict=True))) if pairs else None
+    shared = _pairs(one, beside)
+    pairs = {x: [(a, b) for a, b in rows if a.key != b.key] for x, rows in shared.items()}
+    sparsest = next((x for x, rows in reversed(pairs.items()) if rows), None)
     return FrontDifference(
         study=one.line.study,
         beside=beside.line.study,
         left_out=tuple(x.label for x in left_out),
         epochs=one.line.epochs,
         beside_epochs=family_epochs(beside.fine_tune, kept_rows),
-        area=area,
-        beside_area=beside_area,
-        difference=area - beside_area,
+        num_on_front=front.num_on_front,
+        beside_num_on_front=beside_front.num_on_front,
+        area=front.hypervolume_test,
+        beside_area=beside_front.hypervolume_test,
+        difference=front.hypervolume_test - beside_front.hypervolume_test,
         low=low,
         high=high,
         probability=float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2),
-        num_pairs=len(pairs),
-        gain=gain.difference if gain else None,
-        gain_low=gain.low if gain else None,
-        gain_high=gain.high if gain else None,
+        num_same=sum(map(len, shared.values())) - sum(map(len, pairs.values())),
+        gain=_gain([x for rows in pairs.values() for x in rows]),
+        sparsest=sparsest,
+        sparsest_gain=_gain(pairs[sparsest]) if sparsest else None,
     )
 
 
-def _pairs(one: _Study, beside: _Study) -> list[tuple[StudyRow, StudyRow]]:
-    """Return the results of one configuration and seed that both have."""
-    shared = one.family.keys() & beside.family.keys()
-    theirs = {(key, row.seed): row for key in shared for row in beside.family[key].rows}
-    own = [((key, row.seed), row) for key in sorted(shared) for row in one.family[key].rows]
-    return [(row, theirs[key]) for key, row in own if key in theirs]
+def _pairs(one: _Study, beside: _Study) -> dict[str, list[_Pair]]:
+    """Return the results of one configuration and seed that both have, by label, densest first."""
+    pairs = {}
+    for key in sorted(one.family.keys() & beside.family.keys(), key=lambda x: (x[1], x[0])):
+        theirs = {row.seed: row for row in beside.family[key].rows}
+        own = one.family[key].rows
+        pairs[key[0]] = [(row, theirs[row.seed]) for row in own if row.seed in theirs]
+    return pairs
+
+
+def _gain(pairs: Sequence[_Pair]) -> Gain | None:
+    if not pairs:
+        return None
+    found = paired_bootstrap(*map(_answers, zip(*pairs, strict=True)))
+    return Gain(num_pairs=len(pairs), mean=found.difference, low=found.low, high=found.high)
 
 
 def _answers(rows: Sequence[StudyRow]) -> NDArray[np.bool_]:

@@ -7,8 +7,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixmatch.front_area import (
+    Outcome,
+    area_of_choice,
+    hypervolume,
+    resampled_areas_of_choice,
+)
 from mixmatch.pareto import TradeOff, on_front, on_size_front
-from mixmatch.statistics import Outcome, central_95, hypervolume, resampled_hypervolumes
+from mixmatch.statistics import central_95
 from tasks.study.configurations import Configuration
 from tasks.study.table_rows import FrontRow
 
@@ -22,9 +28,9 @@ _Named = tuple[Literal["family", "rival"], str, list[Configuration]]
 def front_rows(found: Sequence[Configuration]) -> tuple[FrontRow, ...]:
     """Measure the family's front, that of each criterion if there are several, and the rivals'.
 
-    Fronts are chosen on validation. The area on test is that of the chosen points at their test
-    accuracy; of these it takes the upper envelope, so a point that another one of them dominates
-    on test adds nothing. Empty without a base, from whose accuracy the reference point follows.
+    Fronts are chosen on validation. The area on test is that under what a user would take of them
+    at each sparsity, at its test accuracy (``area_of_choice``). Empty without a base, from whose
+    accuracy the reference point follows.
     """
     base = next((x for x in found if x.kind == "base"), None)
     if base is None:
@@ -65,7 +71,7 @@ def resampled_areas(
         [Outcome(x.sparsity, x.all_correct_validation(), x.all_correct_test()) for x in family]
         for family in families
     ]
-    return resampled_hypervolumes(
+    return resampled_areas_of_choice(
         outcomes,
         base.all_correct_test(),
         reference_sparsity=REFERENCE_SPARSITY,
@@ -110,7 +116,7 @@ def _front_row(
         num_points=len(points),
         num_on_front=len(front),
         hypervolume_validation=hypervolume([x.trade_off() for x in front], reference=validation),
-        hypervolume_test=hypervolume(on_test, reference=test),
+        hypervolume_test=area_of_choice(on_test, reference=test),
         reference_sparsity=REFERENCE_SPARSITY,
         reference_validation=validation.accuracy,
         reference_test=test.accuracy,

@@ -141,8 +141,8 @@ class FrontRow(Record):
         num_points: configurations it is chosen from.
         num_on_front: those on the front of validation accuracy and sparsity.
         hypervolume_validation: area between the front and the reference point.
-        hypervolume_test: the same points at their test accuracy, under their upper envelope
-            there; nothing is chosen by it.
+        hypervolume_test: that under what validation chooses at each sparsity, at its test
+            accuracy; nothing is chosen by it.
         reference_sparsity: of the reference point: 0.
         reference_validation: of the reference point: the base's accuracy minus ten points.
         reference_test: likewise on the test images.

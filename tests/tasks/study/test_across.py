@@ -81,15 +81,26 @@ def test_what_only_the_other_has_is_left_out(plain, make_study, study_rows):
 def test_the_gain_is_that_of_the_same_configurations_and_seeds(
     plain, make_study, study_rows, make_row
 ):
-    better = make_row("family", "aggressive", "1111111111", num_nonzero=100)
+    better = make_row("family", "aggressive", "1111111111", num_nonzero=100, key="f" * 64)
     rows = [x for x in study_rows if x.name != "aggressive"]
     (row,) = compare_studies({"plain": plain, "other": make_study("other", [*rows, better])}).fronts
-    # Of the three pairs two are equal; one got ten right instead of five.
-    assert (row.num_pairs, row.gain) == (3, pytest.approx(0.5 / 3))
-    assert row.gain_low < row.gain < row.gain_high
+    # Two of the three are the other's own networks; the third got ten right instead of five.
+    assert (row.num_same, row.gain.num_pairs, row.gain.mean) == (2, 1, pytest.approx(0.5))
+    assert row.gain.low < row.gain.mean < row.gain.high
+    assert (row.sparsest, row.sparsest_gain) == ("aggressive/magnitude", row.gain)
     other = make_study("another", changed(rows, "family", num_nonzero=123))
     (row,) = compare_studies({"plain": plain, "another": other}).fronts
-    assert (row.num_pairs, row.gain, row.gain_low, row.gain_high) == (0, None, None, None)
+    assert (row.num_same, row.gain, row.sparsest, row.sparsest_gain) == (0, None, None, None)
+
+
+def test_the_sparsest_that_both_have_trained_stands_by_itself_too(plain, make_study, study_rows):
+    trained = [
+        row.model_copy(update={"key": f"{number:064d}"}) if row.kind == "family" else row
+        for number, row in enumerate(study_rows)
+    ]
+    (row,) = compare_studies({"plain": plain, "anew": make_study("anew", trained)}).fronts
+    assert (row.num_same, row.gain.num_pairs) == (0, 4)
+    assert (row.sparsest, row.sparsest_gain.num_pairs) == ("aggressive/magnitude", 2)
 
 
 def test_fronts_of_other_sparsities_are_compared_whole(plain, make_study, study_rows):

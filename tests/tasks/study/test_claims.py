@@ -27,9 +27,12 @@ def comparison(strategy, probability, difference, criterion="magnitude", num_bas
 
 @pytest.mark.parametrize(
     ("probability", "word"),
-    [(1.0, "family"), (0.95, "family"), (0.949, "undecided"), (0.06, "undecided"), (0.04, "rival")],
+    [
+        *[(1.0, "family"), (0.975, "family"), (0.974, "undecided")],
+        *[(0.026, "undecided"), (0.024, "rival")],
+    ],
 )
-def test_a_comparison_is_decided_from_95_percent_on(probability, word):
+def test_a_comparison_is_decided_where_its_95_percent_interval_is(probability, word):
     assert verdict(probability) == word
 
 
