@@ -80,17 +80,21 @@ def own_this_run(owner: Owner) -> None:
             client.update_flow_run_labels(context.flow_run.id, labels)
 
 
-def crash_abandoned(*, alone: bool) -> CrashedRuns:
+def crash_abandoned(workspace: str, *, alone: bool) -> CrashedRuns:
     """Set the flow runs of ours whose owner is dead to Crashed, and their task runs with them.
 
+    Others may use the server, for flows of the same names too: a run that names no owner is only
+    looked at if ``workspace`` is among its parameters, or nobody else can have started it.
+
     Args:
+        workspace: its folder, as our schedules give it to their runs.
         alone: whether nobody else can use the server; then a run that names no owner, as older
             versions left them, is closed too.
     """
     with get_client(sync_client=True) as client:
         under_way = _under_way(client)
         beats = _beats(under_way)
-        dead = [run for run in under_way if _is_dead(run, beats, alone=alone)]
+        dead = [run for run in under_way if _is_dead(run, beats, workspace, alone=alone)]
         dead = [run for run in dead if _crash(client, run)]
         num_task_runs = crash_tasks_of(client, [run.id for run in dead])
     return CrashedRuns(flow_runs=tuple(run.name for run in dead), num_task_runs=num_task_runs)
@@ -118,10 +122,12 @@ def _under_way(client: SyncPrefectClient) -> list[FlowRun]:
     return all_flow_runs(client, FLOWS, FlowRunFilter(state=state))
 
 
-def _is_dead(run: FlowRun, beats: Mapping[Owner, float], *, alone: bool) -> bool:
+def _is_dead(run: FlowRun, beats: Mapping[Owner, float], workspace: str, *, alone: bool) -> bool:
     owner = _owner_of(run)
     if owner is None:
-        return _is_silent(run) if run.deployment_id else alone
+        if run.deployment_id is None:
+            return alone
+        return run.parameters.get("workspace") == workspace and _is_silent(run)
     return not owner.is_alive(beats[owner])
 
 

@@ -63,7 +63,10 @@ def compress_if_changed(config: RunConfig, site: Site, *, watch: Watch) -> "RunS
     with failures_told(config):
         inputs = _located(config, site, watch)
         job = run_job(config, inputs.data, inputs.checkpoint)
-        if earlier := finished_run(job, site):
+        earlier = finished_run(job, site)
+        # Its versions may have lost their aliases to another run's since, or be gone. What came of
+        # a budget is only known by going through the flow.
+        if earlier and (config.fine_tune.budget or _stored(config, site, inputs, watch)):
             return earlier
         summary = _timed(_compress(config, site, inputs, watch, computes=True), started)
     if not summary.failed:

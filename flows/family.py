@@ -1,5 +1,6 @@
 """The compression flow, from the data set to the registered, versioned and reported family."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -38,6 +39,8 @@ from tasks.news import Before, before, is_new_front
 from tasks.site import Site
 from tasks.summary import RunSummary
 from tasks.tracking.abandoned import beat_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,18 @@ def _compress(session: Session, outcome: Outcome) -> None:
             summary = _publish(session, prepared, run_id, product, state)
         outcome.summary = summary
     except BaseException:
-        publish.fail_tracking(run_id, site)
+        _fail_tracking(run_id, site)
         raise
     if family.failed:
         raise FamilyError(f"{len(family.failed)} results failed: {listed(family.failed)}.")
+
+
+def _fail_tracking(run_id: str, site: Site) -> None:
+    """Let the run fail in MLflow too; why it failed must be told even if that cannot be done."""
+    try:
+        publish.fail_tracking(run_id, site)
+    except Exception as error:
+        _log.warning("MLflow was not told that the run %s failed: %s", run_id, error)
 
 
 def _known(config: RunConfig, prepared: Prepared) -> tuple[Asked, ...]:

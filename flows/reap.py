@@ -3,11 +3,13 @@
 Who is dead is known by leases: nothing that a living owner holds is touched, on whatever machine.
 """
 
+import os
 from collections.abc import Sequence
 
 from filelock import FileLock
 
-from flows.server import end_orphans, local_server
+from flows.server import end_orphans, local_server, server_url
+from flows.server.environment import URL_VARIABLE
 from mixmatch.records import Record
 from tasks.leases import FoundLease, found_leases
 from tasks.leftovers import end_children, remove_leftovers
@@ -63,11 +65,12 @@ def reap_beside_server(site: Site) -> Reaped:
     """Close what can be closed while this process uses Prefect's server, which must answer."""
     from flows.abandonment import crash_abandoned  # noqa: PLC0415  Prefect takes seconds to load
 
-    crashed = crash_abandoned(alone=_is_alone(site))
+    workspace = site.open_workspace()
+    # On a server for many, those who work elsewhere hold no lease here.
+    alone = _is_alone(site) and os.environ.get(URL_VARIABLE) == server_url(workspace)
+    crashed = crash_abandoned(site.workspace, alone=alone)
     found = Reaped(flow_runs=crashed.flow_runs, num_task_runs=crashed.num_task_runs)
-    return _reap(
-        site, found.model_copy(update={"server_ports": end_orphans(site.open_workspace())})
-    )
+    return _reap(site, found.model_copy(update={"server_ports": end_orphans(workspace)}))
 
 
 def _reap(site: Site, reaped: Reaped) -> Reaped:

@@ -67,8 +67,9 @@ class Lease:
         self.begun = time.time()
         self.file = workspace.leases / f"{self.owner.pid}-{uuid4().hex[:8]}.json"
         self._children: tuple[Owner, ...] = ()
-        self._beats: list[Callable[[], None]] = []
+        self._ended, self._lock = threading.Event(), threading.Lock()
         self._write()
+        self.on_beat(self._freshen)
 
     def adopt(self, pid: int) -> None:
         """Say that the server ``pid``, which leads a group of its own, must end with this one."""
@@ -78,16 +79,35 @@ class Lease:
             self._write()
 
     def on_beat(self, beat: Callable[[], None]) -> None:
-        """Call ``beat`` with every heartbeat, in another thread; its failures are only logged."""
-        self._beats.append(beat)
+        """Call ``beat`` with every heartbeat, in a thread of its own; failures are only logged.
 
-    def beat(self) -> None:
-        """Give a sign of life, in the file and to all who want one."""
-        for beat in (self.file.touch, *self._beats):
-            try:
-                beat()
-            except Exception as error:  # whoever judges by heartbeat waits for nine of them
-                _log.warning("A heartbeat failed: %s: %s", type(error).__name__, error)
+        One that has to wait, as for a server that is away, holds up no other.
+        """
+
+        def keep_beating() -> None:
+            while not self._ended.wait(BEAT_S):
+                try:
+                    beat()
+                except Exception as error:  # whoever judges by heartbeat waits for nine of them
+                    _log.warning("A heartbeat failed: %s: %s", type(error).__name__, error)
+
+        threading.Thread(target=keep_beating, name="heartbeat", daemon=True).start()
+
+    def end(self) -> None:
+        """Give the lease back."""
+        with self._lock:
+            self._ended.set()
+            self.file.unlink(missing_ok=True)
+
+    def _freshen(self) -> None:
+        """Give a sign of life in the file, which somebody who thought us dead may have removed."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            if self.file.exists():
+                os.utime(self.file)
+            else:
+                self._write()
 
     def _write(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -101,20 +121,11 @@ class Lease:
 def held(workspace: Workspace) -> Iterator[Lease]:
     """Hold a lease on ``workspace`` inside the block; a thread keeps it fresh."""
     with collecting(workspace):  # what is about to be removed must not be found by a run
-        lease, ended = Lease(workspace), threading.Event()
-
-    def keep_fresh() -> None:
-        while not ended.wait(BEAT_S):
-            lease.beat()
-
-    thread = threading.Thread(target=keep_fresh, name="lease", daemon=True)
-    thread.start()
+        lease = Lease(workspace)
     try:
         yield lease
     finally:
-        ended.set()
-        thread.join(BEAT_S)
-        lease.file.unlink(missing_ok=True)
+        lease.end()
 
 
 @contextmanager
@@ -146,7 +157,7 @@ def found_leases(workspace: Workspace) -> tuple[FoundLease, ...]:
 def _now_of(folder: Path) -> float:
     """Return the time by the clock that stamps the files of ``folder``, perhaps a server's."""
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".now-{os.getpid()}"
+    probe = folder / f".now-{uuid4().hex}"  # processes in containers have equal numbers
     probe.touch()
     now = probe.stat().st_mtime
     probe.unlink()

@@ -135,13 +135,15 @@ def _step(job: Job, site: Site, kind: type[R], compute: Callable[[], object]) ->
     if found := store.find(job.step, job.key, kind):
         return found
     record = cast(R, compute())
-    store.commit(job.step, job.key, job.inputs, record)
+    # Whoever was faster, on a worker that was given up or another machine, may be in use by now.
+    if (faster := store.find(job.step, job.key, kind)) is None:
+        store.commit(job.step, job.key, job.inputs, record)
     # Only now: a process that dies before would find neither the record nor its way back.
     if site.open_workspace().training_file(job.key).exists():
         from tasks.interruption import Clock, Interruption  # noqa: PLC0415  torch is slow to load
 
         Interruption.of(site, job, Clock.start()).end()
-    return record
+    return faster or record
 
 
 def _from(module: str) -> Callable[..., object]:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from mixmatch.errors import WorkspaceError
 
@@ -132,6 +133,6 @@ def make_writable(folder: Path) -> None:
         OSError: it cannot.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".writable-{os.getpid()}"
+    probe = folder / f".writable-{uuid4().hex}"  # processes in containers have equal numbers
     probe.write_bytes(b"")
     probe.unlink()

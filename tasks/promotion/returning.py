@@ -11,10 +11,13 @@ from tasks.promotion.taking import take
 from tasks.site import Site
 from tasks.tracking import Aliases, download_packed
 
+_COMPLETED = "A rollback that was recorded before was completed; no other was added."
+
 
 def rollback(site: Site, name: str, alias: str, *, by: str, why: str) -> PromotionSummary:
     """Return the alias to the version that held it before; again, and it goes further back.
 
+    One that was recorded, but not carried out because its command was killed, is completed instead.
     The version that is left wins no more by itself, unless a policy says ``may_return``.
 
     Args:
@@ -37,6 +40,9 @@ def rollback(site: Site, name: str, alias: str, *, by: str, why: str) -> Promoti
 def _return(site: Site, name: str, alias: str, *, by: str, why: str) -> PromotionSummary:
     store, aliases = site.open_store(), Aliases(site, name)
     state = alias_state(store, aliases, alias)
+    if state.state == "behind" and state.entry is not None and state.entry.action == "rollback":
+        settle(store, aliases, alias)
+        return _summary(state.entry, state.ledger, (state.sentence(name, alias), _COMPLETED))
     version = previous_holder(state.ledger, name, alias)
     if version is None:
         raise PromotionError(
@@ -59,16 +65,21 @@ def _return(site: Site, name: str, alias: str, *, by: str, why: str) -> Promotio
     )
     ledger, entry = take(store, state.ledger, draft)
     settle(store, aliases, alias)
-    sentence = state.sentence(name, alias)
+    return _summary(entry, ledger, (state.sentence(name, alias),))
+
+
+def _summary(
+    entry: LedgerEntry, ledger: Ledger, sentences: tuple[str | None, ...]
+) -> PromotionSummary:
     return PromotionSummary(
         outcome="rolled_back",
-        name=name,
-        alias=alias,
-        version=version,
-        held_before=state.held,
+        name=entry.name,
+        alias=entry.alias,
+        version=entry.version,
+        held_before=entry.held_before,
         entry=entry.number,
         entry_digest=ledger.digest_of(entry),
-        warnings=(sentence,) if sentence else (),
+        warnings=tuple(x for x in sentences if x),
     )
 
 

@@ -21,6 +21,8 @@ from tasks.workspace import Workspace
 
 pytestmark = pytest.mark.service
 
+WORKSPACE = "/srv/another"
+
 
 @flow(name="compress")
 def compressing(owner=None):
@@ -76,7 +78,7 @@ def far_owner():
 
 def test_what_a_dead_owner_left_is_crashed_with_its_task_runs(client):
     ids = started(client, dead_owner())
-    crashed = crash_abandoned(alone=False)
+    crashed = crash_abandoned(WORKSPACE, alone=False)
     assert states(client, ids) == ("Crashed", "Crashed")
     assert (len(crashed.flow_runs), crashed.num_task_runs) == (1, 1)
 
@@ -89,7 +91,7 @@ def test_a_scheduled_flow_names_its_owner_by_a_label(client, name):
         run = client.create_flow_run(entry_point, state=Running())
         client.update_flow_run_labels(run.id, {"mixmatch.owner": str(owner)})
         ids.append(run.id)
-    crash_abandoned(alone=False)
+    crash_abandoned(WORKSPACE, alone=False)
     assert [client.read_flow_run(x).state_name for x in ids] == ["Crashed", "Running"]
 
 
@@ -112,7 +114,7 @@ def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, make_sc
         client.set_flow_run_state(first.id, state)
     client.update_flow_run_labels(first.id, {"mixmatch.owner": str(dead_owner())})
     waits = client.set_flow_run_state(second.id, Pending()).state.name
-    crash_abandoned(alone=False)
+    crash_abandoned(WORKSPACE, alone=False)
     begins = client.set_flow_run_state(second.id, Pending()).state
     remove_schedule("place")
     assert (waits, begins.name) == ("AwaitingConcurrencySlot", "Pending")
@@ -120,7 +122,7 @@ def test_a_run_that_died_does_not_keep_the_place_of_its_schedule(client, make_sc
 
 @pytest.mark.parametrize(("begun", "limit_s"), [((Pending, Running), 600), ((Pending,), 3600)])
 def test_a_scheduled_run_that_died_before_it_named_its_owner_is_closed_later(
-    client, make_schedule, monkeypatch, begun, limit_s
+    client, make_schedule, server_site, monkeypatch, begun, limit_s
 ):
     deployment = make_schedule("nameless")
     run = client.create_flow_run_from_deployment(deployment.id)
@@ -129,7 +131,9 @@ def test_a_scheduled_run_that_died_before_it_named_its_owner_is_closed_later(
     found = []
     for later_s in (limit_s - 30, limit_s + 30):
         monkeypatch.setattr(abandonment, "age_s", lambda at, later_s=later_s: later_s)
-        crash_abandoned(alone=False)
+        crash_abandoned(WORKSPACE, alone=False)  # somebody else's, on the same server
+        assert client.read_flow_run(run.id).state_name == begun[-1]().name
+        crash_abandoned(server_site.workspace, alone=False)
         found.append(client.read_flow_run(run.id).state_name)
     remove_schedule("nameless")
     assert found == [begun[-1]().name, "Crashed"]
@@ -144,7 +148,7 @@ def test_a_run_that_prefect_cannot_close_yet_keeps_no_other_open(client, make_sc
     client.update_flow_run_labels(stuck.id, {"mixmatch.owner": str(dead_owner())})
     remove_schedule("removed")
     other = started(client, dead_owner())
-    crashed = crash_abandoned(alone=False)
+    crashed = crash_abandoned(WORKSPACE, alone=False)
     assert states(client, other)[0] == "Crashed"
     assert client.read_flow_run(stuck.id).state_name == "Running"
     assert stuck.name not in crashed.flow_runs
@@ -153,7 +157,7 @@ def test_a_run_that_prefect_cannot_close_yet_keeps_no_other_open(client, make_sc
 
 def test_what_a_living_owner_holds_is_left_alone(client):
     ids = started(client, Owner.here())
-    crash_abandoned(alone=True)
+    crash_abandoned(WORKSPACE, alone=True)
     assert states(client, ids) == ("Running", "Running")
 
 
@@ -162,21 +166,21 @@ def test_an_owner_on_another_machine_lives_by_its_heartbeat(client, beat_ms, exp
     ids = started(client, far_owner())
     if beat_ms:
         client.update_flow_run_labels(ids[0], {"mixmatch.beat_ms": beat_ms})
-    crash_abandoned(alone=True)
+    crash_abandoned(WORKSPACE, alone=True)
     assert states(client, ids) == (expected, expected)
 
 
 def test_a_run_without_an_owner_is_closed_only_where_nobody_can_own_it(client):
     ids = started(client, None)
-    crash_abandoned(alone=False)
+    crash_abandoned(WORKSPACE, alone=False)
     assert states(client, ids)[0] == "Running"
-    crash_abandoned(alone=True)
+    crash_abandoned(WORKSPACE, alone=True)
     assert states(client, ids)[0] == "Crashed"
 
 
 def test_a_scheduled_run_is_never_closed(client):
     ids = started(client, dead_owner(), state=Scheduled())
-    crash_abandoned(alone=True)
+    crash_abandoned(WORKSPACE, alone=True)
     assert states(client, ids)[0] == "Scheduled"
 
 

@@ -13,6 +13,7 @@ from mixmatch.layers import prunable_layers
 from mixmatch.models import build_model
 from mixmatch.packed import load_packed
 from mixmatch.records import Artifact, Execution, ModelSpec
+from tasks import sensitivity as sensitivity_step
 from tasks.jobs import MemberJob, PlanJob, QuantizeJob, SensitivityJob
 from tasks.site import Site
 from tasks.steps import make_member, make_plan, make_quantized, measure_sensitivity
@@ -90,6 +91,21 @@ def test_a_step_is_computed_once_and_found_by_its_job_from_then_on(site, sensiti
     first = measure_sensitivity(job=sensitivity, site=site)
     assert first.num_images == 8
     assert measure_sensitivity(job=sensitivity, site=site) == first  # its seconds too
+
+
+def test_of_two_who_compute_a_step_the_first_is_right(site, sensitivity, monkeypatch):
+    """A worker that was given up may finish later, elsewhere and with other last bits."""
+    store, compute = site.open_store(), sensitivity_step.compute
+
+    def slow(job, site):
+        mine = compute(job, site)
+        store.commit(job.step, job.key, job.inputs, mine.model_copy(update={"seconds": 7.0}))
+        return mine
+
+    monkeypatch.setattr(sensitivity_step, "compute", slow)
+    assert measure_sensitivity(job=sensitivity, site=site).seconds == 7.0
+    found = store.find(sensitivity.step, sensitivity.key, sensitivity.kind)
+    assert found.seconds == 7.0
 
 
 def test_a_step_whose_file_is_gone_is_computed_again_to_the_same_bytes(site, sensitivity):

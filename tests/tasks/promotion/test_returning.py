@@ -28,6 +28,24 @@ def test_the_holder_before_holds_it_again_and_that_is_recorded(twice):
     assert twice.mark(3)["action"] == "rollback"
 
 
+def test_one_that_was_recorded_but_not_carried_out_is_completed_and_not_repeated(
+    twice, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.promotion.returning.settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            back(twice)
+    assert twice.champion() == 2
+    recorded = read_ledger(twice.store).entries
+    summary = back(twice)
+    assert (summary.outcome, summary.version, summary.entry) == ("rolled_back", 3, len(recorded))
+    assert summary.warnings[-1].startswith("A rollback that was recorded before was completed")
+    assert (twice.champion(), read_ledger(twice.store).entries) == (3, recorded)
+
+
 def test_beyond_the_first_holder_there_is_no_way_back(twice):
     back(twice)
     with pytest.raises(
