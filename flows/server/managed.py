@@ -49,8 +49,11 @@ class ServerHold:
     def wait(self) -> str:
         """Return the address of the API once it answers; replace a server that never does.
 
+        One that others hold is busy, as far as anybody can tell: it gets more time, and is never
+        ended, since they could not find another.
+
         Raises:
-            ServiceError: no server came up.
+            ServiceError: no server came up, or one that others hold stays silent.
         """
         while not self._answers():
             with _lock(self._workspace):
@@ -60,7 +63,7 @@ class ServerHold:
     def is_only(self) -> bool:
         """Say whether nobody else holds the server."""
         with _lock(self._workspace):  # or a holder that is just coming would look dead
-            return all(file == self._file for file in _living_holders(self._folder))
+            return not self._others()
 
     def release(self) -> None:
         """Give the claim back; the last holder ends the server."""
@@ -72,9 +75,14 @@ class ServerHold:
                 server.end()
                 forget(self._workspace)
 
+    def _others(self) -> bool:
+        """Say whether somebody else holds the server; the caller has the lock."""
+        return any(file != self._file for file in _living_holders(self._folder))
+
     def _answers(self) -> bool:
         """Wait until the server answers; False if it died or stays silent for too long."""
-        patience = max(_SILENCE_S, self._server.started_at + _START_S - time.time())
+        silence_s = _SILENCE_S if self.is_only() else _START_S
+        patience = max(silence_s, self._server.started_at + _START_S - time.time())
         deadline = time.monotonic() + patience
         while self._server.is_alive() and time.monotonic() < deadline:
             if self._server.is_healthy():
@@ -87,6 +95,11 @@ class ServerHold:
         if current is not None and current != self._server:
             self._server = current  # somebody else has replaced it already
             return
+        if self._others() and self._server.is_alive():
+            raise ServiceError(
+                f"Prefect's local server must answer, and is silent while other commands use it; "
+                f"wait for them, or end its process {self._server.pid} and theirs."
+            )
         self._server.end()
         if self._starts >= _STARTS:
             raise ServiceError(

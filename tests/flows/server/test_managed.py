@@ -90,6 +90,21 @@ def test_a_server_that_is_alive_but_silent_is_replaced(workspace, stand_in, monk
     hold.release()
 
 
+def test_a_silent_server_that_others_hold_is_not_ended(workspace, stand_in, monkeypatch):
+    monkeypatch.setattr("flows.server.managed._START_S", 0.5)
+    monkeypatch.setattr("flows.server.process._ANSWER_S", 0.2)
+    first, second = ServerHold(workspace), ServerHold(workspace)
+    first.wait()
+    server = remembered(workspace)
+    os.kill(server.pid, signal.SIGSTOP)
+    with pytest.raises(ServiceError, match=f"other commands use it; .* process {server.pid}"):
+        second.wait()
+    os.kill(server.pid, signal.SIGCONT)
+    assert second.wait() == first.wait() == server.url
+    second.release()
+    first.release()
+
+
 def test_a_server_that_does_not_start_is_reported_with_its_last_log_line(workspace, stand_in):
     stand_in.write_text("#!/bin/sh\necho starting\necho no space left on device\nexit 1\n")
     hold = ServerHold(workspace)
