@@ -55,7 +55,7 @@ def draw_networks(
                 marker="*",
                 facecolors="white",
                 edgecolors="black",
-                label="the paper's best row",
+                label="the paper's best row, other data",
             )
             handles, labels = axes.get_legend_handles_labels()
             known |= dict(zip(labels, handles, strict=True))
