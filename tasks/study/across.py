@@ -19,6 +19,7 @@ from tasks.study.table_rows import FrontRow, SummaryRow
 from tasks.study.training import family_epochs
 
 SMALL_LOSS = 0.01  # one point
+_DECIMALS = 4  # of a sparsity
 
 _Pair = tuple[StudyRow, StudyRow]
 
@@ -90,6 +91,7 @@ class FrontDifference(Record):
         num_same: results of one configuration and seed for which both have the same network, of the
             same job; they are in no gain.
         gain: of all others that both have; None without any.
+        gains: of each configuration among these, by label, densest first.
         sparsest: label of the sparsest configuration among these; None without any.
         sparsest_gain: of this one.
     """
@@ -109,6 +111,7 @@ class FrontDifference(Record):
     probability: float
     num_same: int
     gain: Gain | None
+    gains: dict[str, Gain]
     sparsest: str | None
     sparsest_gain: Gain | None
 
@@ -135,8 +138,12 @@ class _Study:
 
     @property
     def family(self) -> dict[tuple[str, float], Configuration]:
-        """Its family by what makes a configuration the same in another study of this base."""
-        return {(x.label, x.sparsity): x for x in self.found if x.kind == "family"}
+        """Its family by what makes a configuration the same in another study of this base.
+
+        Rounded, because within other ranges one target sparsity is met to a few weights only.
+        """
+        family = (x for x in self.found if x.kind == "family")
+        return {(x.label, round(x.sparsity, _DECIMALS)): x for x in family}
 
 
 def compare_studies(folders: Mapping[str, StudyFolder]) -> Studies:
@@ -205,7 +212,8 @@ def _difference(one: _Study, beside: _Study) -> FrontDifference:
     kept_rows = [row for x in kept for row in x.rows]
     shared = _pairs(one, beside)
     pairs = {x: [(a, b) for a, b in rows if a.key != b.key] for x, rows in shared.items()}
-    sparsest = next((x for x, rows in reversed(pairs.items()) if rows), None)
+    gains = {x: found for x, rows in pairs.items() if (found := _gain(rows)) is not None}
+    sparsest = next(reversed(gains), None)
     return FrontDifference(
         study=one.line.study,
         beside=beside.line.study,
@@ -222,8 +230,9 @@ def _difference(one: _Study, beside: _Study) -> FrontDifference:
         probability=float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2),
         num_same=sum(map(len, shared.values())) - sum(map(len, pairs.values())),
         gain=_gain([x for rows in pairs.values() for x in rows]),
+        gains=gains,
         sparsest=sparsest,
-        sparsest_gain=_gain(pairs[sparsest]) if sparsest else None,
+        sparsest_gain=gains[sparsest] if sparsest else None,
     )
 
 

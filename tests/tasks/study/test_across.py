@@ -101,6 +101,18 @@ def test_the_sparsest_that_both_have_trained_stands_by_itself_too(plain, make_st
     (row,) = compare_studies({"plain": plain, "anew": make_study("anew", trained)}).fronts
     assert (row.num_same, row.gain.num_pairs) == (0, 4)
     assert (row.sparsest, row.sparsest_gain.num_pairs) == ("aggressive/magnitude", 2)
+    assert list(row.gains) == ["balanced/magnitude", "aggressive/magnitude"]
+    assert row.gains["aggressive/magnitude"] == row.sparsest_gain
+
+
+def test_one_target_within_other_ranges_is_the_same_configuration(make_study, study_rows, make_row):
+    def study(name, sparsity, key):
+        target = make_row("family", "target_0.9", "1111111000", sparsity=sparsity, key=key * 64)
+        return make_study(name, [*study_rows, target])
+
+    studies = {"near": study("near", 0.90001, "e"), "other": study("other", 0.89999, "f")}
+    (row,) = compare_studies(studies).fronts
+    assert list(row.gains) == ["target_0.9/magnitude"]
 
 
 def test_fronts_of_other_sparsities_are_compared_whole(plain, make_study, study_rows):
