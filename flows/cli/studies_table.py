@@ -68,7 +68,7 @@ def _study_cells(line: "StudyLine") -> tuple[str, ...]:
         _test(line.dense),
         percent(line.sparsest.sparsity) if line.sparsest else "none",
         _drop(line.sparsest),
-        f"{line.front.hypervolume_test:.5f}" if line.front else "-",
+        f"{line.front.area_test:.5f}" if line.front else "-",
     )
 
 

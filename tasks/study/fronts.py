@@ -116,10 +116,10 @@ def _front_row(
         num_points=len(points),
         num_on_front=len(front),
         hypervolume_validation=hypervolume([x.trade_off() for x in front], reference=validation),
-        hypervolume_test=area_of_choice(on_test, reference=test),
+        area_test=area_of_choice(on_test, reference=test),
         reference_sparsity=REFERENCE_SPARSITY,
         reference_validation=validation.accuracy,
         reference_test=test.accuracy,
-        hypervolume_low=low,
-        hypervolume_high=high,
+        area_low=low,
+        area_high=high,
     )

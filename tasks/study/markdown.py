@@ -74,7 +74,7 @@ def front_table(rows: Sequence[FrontRow]) -> str:
             str(row.num_points),
             str(row.num_on_front),
             f"{row.hypervolume_validation:.5f}",
-            f"{row.hypervolume_test:.5f} ({row.hypervolume_low:.5f} to {row.hypervolume_high:.5f})",
+            f"{row.area_test:.5f} ({row.area_low:.5f} to {row.area_high:.5f})",
         )
         for row in rows
     ]

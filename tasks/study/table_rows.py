@@ -141,15 +141,15 @@ class FrontRow(Record):
         num_points: configurations it is chosen from.
         num_on_front: those on the front of validation accuracy and sparsity.
         hypervolume_validation: area between the front and the reference point.
-        hypervolume_test: that under what validation chooses at each sparsity, at its test
-            accuracy; nothing is chosen by it.
+        area_test: that under what validation chooses at each sparsity, at its test accuracy;
+            nothing is chosen by it, so it is no hypervolume.
         reference_sparsity: of the reference point: 0.
         reference_validation: of the reference point: the base's accuracy minus ten points.
         reference_test: likewise on the test images.
-        hypervolume_low: lower end of the 95 % bootstrap interval of ``hypervolume_test``: the
-            validation images are drawn anew, and the front chosen on them; the test images are
-            drawn anew, for the reference point too.
-        hypervolume_high: upper end of it.
+        area_low: lower end of the 95 % bootstrap interval of ``area_test``: the validation images
+            are drawn anew, and the front chosen on them; the test images are drawn anew, for the
+            reference point too.
+        area_high: upper end of it.
     """
 
     kind: Literal["family", "rival"]
@@ -157,12 +157,12 @@ class FrontRow(Record):
     num_points: int
     num_on_front: int
     hypervolume_validation: float
-    hypervolume_test: float
+    area_test: float
     reference_sparsity: float
     reference_validation: float
     reference_test: float
-    hypervolume_low: float
-    hypervolume_high: float
+    area_low: float
+    area_high: float
 
 
 class StudyTables(Record):

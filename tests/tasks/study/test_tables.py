@@ -157,9 +157,9 @@ def test_fronts_are_areas_above_the_stated_reference(tables):
     family, rival = tables.fronts
     assert (family.name, family.num_points, family.num_on_front) == ("family", 2, 2)
     # (0.6, 0.85) above (0, 0.7): 0.6 x 0.15; (0.9, 0.55) is below the reference.
-    assert family.hypervolume_test == pytest.approx(0.09, abs=1e-15)
-    assert family.hypervolume_low < family.hypervolume_test < family.hypervolume_high
-    assert (rival.name, rival.hypervolume_test) == ("MAG", 0.0)
+    assert family.area_test == pytest.approx(0.09, abs=1e-15)
+    assert family.area_low < family.area_test < family.area_high
+    assert (rival.name, rival.area_test) == ("MAG", 0.0)
     assert family.reference_sparsity == 0.0
     assert family.reference_test == pytest.approx(0.7, abs=1e-15)
 
@@ -216,7 +216,7 @@ def test_a_family_below_half_sparsity_has_an_area(study_rows):
         for row in study_rows
     ]
     family = make_tables(rows, wants_dense=True).fronts[0]
-    assert family.hypervolume_test == pytest.approx(0.3 * 0.15, abs=1e-15)
+    assert family.area_test == pytest.approx(0.3 * 0.15, abs=1e-15)
 
 
 def test_ties_of_three_seeds_are_ties_in_every_resample(make_row):
