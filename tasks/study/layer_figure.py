@@ -7,6 +7,7 @@ from tasks.study.drawing import new_figure
 
 _LAYER_HEIGHT, _STRATEGY_WIDTH = 0.19, 0.42  # inches
 _MARGINS = (3.4, 2.2)  # inches for names and the colour bar: across, down
+_NARROWEST = 3  # strategies; below it the colour bar would leave the map no room
 
 
 def layer_figure(plan: PlanRecord) -> Figure:
@@ -14,7 +15,7 @@ def layer_figure(plan: PlanRecord) -> Figure:
     strategies = sorted(plan.strategies, key=lambda x: x.sparsity)
     shares = [[100 * x.num_pruned[y.name] / y.num_weights for x in strategies] for y in plan.layers]
     figure = new_figure(
-        _MARGINS[0] + _STRATEGY_WIDTH * len(strategies),
+        _MARGINS[0] + _STRATEGY_WIDTH * max(_NARROWEST, len(strategies)),
         _MARGINS[1] + _LAYER_HEIGHT * len(plan.layers),
     )
     axes = figure.add_subplot()

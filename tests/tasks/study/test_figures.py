@@ -43,3 +43,21 @@ def test_a_rival_far_below_gets_a_second_panel(tables, study_rows, tmp_path):
     narrow = width()
     rows = [row for row in study_rows if row.name != "aggressive"]
     assert float(width()) == 2 * float(narrow)
+
+
+def test_one_strategy_of_long_layers_has_room_for_its_map(tables, study_plan, tmp_path):
+    # Without it matplotlib warns, which fails here, and lays out nothing.
+    long = [
+        x.model_copy(update={"name": f"stages.1.blocks.0.attention.projection.{x.name}"})
+        for x in study_plan.layers
+    ]
+    one = study_plan.strategies[0]
+    counts = {x.name: 0 for x in long}
+    plan = study_plan.model_copy(
+        update={
+            "layers": tuple(long),
+            "strategies": (one.model_copy(update={"num_pruned": counts}),),
+        }
+    )
+    write_figures(tmp_path, tables, plan)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
