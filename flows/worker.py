@@ -1,6 +1,7 @@
 """Prefect's worker as a process of its own: it starts the runs that are due."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ _POLL_S = "5"  # how often it asks for runs that are due
 def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen[bytes]]:
     """Have a worker of ``pool`` up inside the block; its runs end with it.
 
-    The environment leads to Prefect's server. Its log is ``log_file(workspace)``.
+    If this process is killed, the worker starts no more runs and ends after those that it has. The
+    environment leads to Prefect's server. Its log is ``log_file(workspace)``.
     """
     log = log_file(workspace)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +34,7 @@ def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--pool", pool, "--type", "process"],
+            [*_told_of_our_end(), *command, "--pool", pool, "--type", "process"],
             cwd=workspace.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -49,3 +51,12 @@ def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen
 def log_file(workspace: Workspace) -> Path:
     """Return where the worker of ``workspace`` writes its log."""
     return workspace.logs / "prefect-worker.log"
+
+
+def _told_of_our_end() -> tuple[str, ...]:
+    """Return a command that has the kernel end another one, politely, when this process dies.
+
+    It is util-linux's; where that is not installed a killed process leaves its worker behind.
+    """
+    program = shutil.which("setpriv")
+    return () if program is None else (program, "--pdeathsig", "TERM")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from flows.server.environment import URL_VARIABLE
 from flows.server.liveness import claim, is_claimed
 from flows.server.process import (
     end_forgotten,
@@ -108,6 +109,27 @@ class ServerHold:
             )
         self._server = start(self._workspace)
         self._starts += 1
+
+
+@contextlib.contextmanager
+def kept_up(workspace: Workspace) -> Iterator[None]:
+    """Let nobody end the server of ``workspace`` as an orphan inside the block, if we use it.
+
+    For a run whose starter holds the server, and may be killed before it. Afterwards the server is
+    left as it is, since the run's last state is still to be told; another holder or the next reap
+    ends it.
+    """
+    with _lock(workspace):
+        found = remembered(workspace)
+        is_ours = found is not None and found.url == os.environ.get(URL_VARIABLE)
+        file = workspace.prefect / "holders" / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        descriptor = claim(file) if is_ours else None
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            file.unlink(missing_ok=True)
+            os.close(descriptor)
 
 
 def server_url(workspace: Workspace) -> str | None:

@@ -132,3 +132,36 @@ def test_a_schedule_is_replaced_listed_and_removed(workspace, served):
     assert schedule(workspace)["schedules"] == [replaced]
     assert schedule(workspace, "--remove", "--name", "nightly") == replaced
     assert schedule(workspace) == {"schedules": []}
+
+
+@pytest.mark.service
+def test_the_worker_of_a_killed_serve_ends_too(workspace):
+    output = workspace.parent / "killed.txt"
+    with output.open("w") as log:
+        server = subprocess.Popen(
+            [str(PROGRAM), "serve"],
+            env=environment(workspace),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + LIMIT_S
+    while "Ctrl-C ends all." not in output.read_text():
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    family = psutil.Process(server.pid).children(recursive=True)
+    (worker,) = (x for x in family if "worker" in x.cmdline())
+    server.kill()
+    server.wait()
+    psutil.wait_procs([worker], timeout=LIMIT_S)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    reaped = subprocess.run(
+        [str(PROGRAM), "reap", "--json"],
+        env=environment(workspace),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT_S,
+    )
+    assert json.loads(reaped.stdout)["num_leases"] == 1
+    assert not [x for x in family if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]

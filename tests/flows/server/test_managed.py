@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from flows.server.managed import ServerHold, end_orphans, server_url
+from flows.server.managed import ServerHold, end_orphans, kept_up, server_url
 from flows.server.process import remembered
 from mixmatch.errors import ServiceError
 
@@ -144,3 +144,18 @@ def test_a_server_that_is_held_is_never_ended(workspace, stand_in):
     assert end_orphans(workspace) == ()
     assert server_url(workspace) == url
     hold.release()
+
+
+def test_a_run_keeps_the_server_up_that_its_killed_starter_held(workspace, orphan, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", orphan.url)
+    with kept_up(workspace):
+        assert end_orphans(workspace) == ()
+        assert orphan.is_alive()
+    assert orphan.is_alive()  # the run's last state is still to be told
+    assert end_orphans(workspace) == (orphan.port,)
+
+
+def test_a_run_on_another_server_does_not_keep_ours_up(workspace, orphan, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
+    with kept_up(workspace):
+        assert end_orphans(workspace) == (orphan.port,)
