@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.experiment_figure import draw_networks
+from benchmarks.experiment_ranges import ranges_table
 from tasks.study.across import FrontDifference, Gain, StudyLine, compare_studies
 from tasks.study.effort import distinct_jobs, stretches
 from tasks.study.folder import StudyFolder
@@ -28,7 +29,7 @@ VARIANTS = (
 )
 BY_LAMP = ("vgg11-lamp", "levit384-lamp")  # ranges from the ranking that wins there
 # Which ranges shall be the default: from LAMP alone, and from the paper's three rankings.
-ARMS = {network: (f"{network}-wide", f"{network}-observed") for network in NETWORKS}
+ARMS = tuple(f"{network}-{arm}" for network in NETWORKS for arm in ("wide", "observed"))
 # The same network's family within other ranges, drawn beside the paper's: study and criterion.
 OTHER_RANGES = {
     "resnet18": (VARIANTS[0], "magnitude"),
@@ -77,8 +78,7 @@ def main() -> None:
 
 def write_page(results: Path) -> None:
     """Write the tables of all studies that are there below what the page says already."""
-    arms = [study for pair in ARMS.values() for study in pair]
-    known = (*NETWORKS, BLIND, *arms, *BY_LAMP, *VARIANTS)
+    known = (*NETWORKS, BLIND, *ARMS, *BY_LAMP, *VARIANTS)
     names = [name for name in known if (results / name / "study.json").is_file()]
     folders = {name: StudyFolder.read(results / name) for name in names}
     tables = {name: tables_of(folder) for name, folder in folders.items()}
@@ -87,7 +87,7 @@ def write_page(results: Path) -> None:
         f"## Networks\n\n{_PICTURE}\n\n" + _networks(compare_studies(folders).studies),
         "## At the paper's own sparsities\n\n" + _GOAL + _published(tables),
         "## The family's best against the best rival\n\n" + _best(tables),
-        "## Ranges: from LAMP against from MAG, SNIP and GraSP\n\n" + _arms(folders),
+        "## Ranges and criteria, at equal sparsity\n\n" + ranges_table(folders),
         "## Beyond the paper, on ResNet-18\n\n" + _variants(compare_studies(variants).fronts),
         "## Rounded to int8\n\n" + _int8(tables),
         "## Time and machines\n\n" + _effort(folders),
@@ -169,27 +169,6 @@ def _near(summary: Sequence[SummaryRow], published: _Published) -> list[SummaryR
 def _best(tables: Mapping[str, StudyTables]) -> str:
     parts = [f"### {name}\n\n{comparison_table(x.best)}" for name, x in tables.items() if x.best]
     return "\n\n".join(parts) or "None yet."
-
-
-def _arms(folders: Mapping[str, StudyFolder]) -> str:
-    headings = ("study", "beside", "configuration", "pairs", "gain, points (95 %)", "better")
-    cells = []
-    for pair in ARMS.values():
-        if not folders.keys() >= set(pair):
-            continue
-        (found,) = compare_studies({x: folders[x] for x in reversed(pair)}).fronts
-        overall = {"mean of all": found.gain} if found.gain else {}
-        cells += [
-            (*pair, label, str(gain.num_pairs), _gain(gain), _better(gain, *pair))
-            for label, gain in (found.gains | overall).items()
-        ]
-    return table(headings, cells)
-
-
-def _better(gain: Gain, one: str, other: str) -> str:
-    if gain.low > 0:
-        return one
-    return other if gain.high < 0 else "undecided"
 
 
 def _variants(fronts: Sequence[FrontDifference]) -> str:

@@ -91,7 +91,6 @@ class FrontDifference(Record):
         num_same: results of one configuration and seed for which both have the same network, of the
             same job; they are in no gain.
         gain: of all others that both have; None without any.
-        gains: of each configuration among these, by label, densest first.
         sparsest: label of the sparsest configuration among these; None without any.
         sparsest_gain: of this one.
     """
@@ -111,7 +110,6 @@ class FrontDifference(Record):
     probability: float
     num_same: int
     gain: Gain | None
-    gains: dict[str, Gain]
     sparsest: str | None
     sparsest_gain: Gain | None
 
@@ -212,8 +210,7 @@ def _difference(one: _Study, beside: _Study) -> FrontDifference:
     kept_rows = [row for x in kept for row in x.rows]
     shared = _pairs(one, beside)
     pairs = {x: [(a, b) for a, b in rows if a.key != b.key] for x, rows in shared.items()}
-    gains = {x: found for x, rows in pairs.items() if (found := _gain(rows)) is not None}
-    sparsest = next(reversed(gains), None)
+    sparsest = next((x for x, rows in reversed(pairs.items()) if rows), None)
     return FrontDifference(
         study=one.line.study,
         beside=beside.line.study,
@@ -230,9 +227,8 @@ def _difference(one: _Study, beside: _Study) -> FrontDifference:
         probability=float(np.mean(ahead > 0) + np.mean(ahead == 0) / 2),
         num_same=sum(map(len, shared.values())) - sum(map(len, pairs.values())),
         gain=_gain([x for rows in pairs.values() for x in rows]),
-        gains=gains,
         sparsest=sparsest,
-        sparsest_gain=gains[sparsest] if sparsest else None,
+        sparsest_gain=_gain(pairs[sparsest]) if sparsest else None,
     )
 
 

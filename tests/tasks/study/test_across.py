@@ -101,8 +101,6 @@ def test_the_sparsest_that_both_have_trained_stands_by_itself_too(plain, make_st
     (row,) = compare_studies({"plain": plain, "anew": make_study("anew", trained)}).fronts
     assert (row.num_same, row.gain.num_pairs) == (0, 4)
     assert (row.sparsest, row.sparsest_gain.num_pairs) == ("aggressive/magnitude", 2)
-    assert list(row.gains) == ["balanced/magnitude", "aggressive/magnitude"]
-    assert row.gains["aggressive/magnitude"] == row.sparsest_gain
 
 
 def test_one_target_within_other_ranges_is_the_same_configuration(make_study, study_rows, make_row):
@@ -112,7 +110,7 @@ def test_one_target_within_other_ranges_is_the_same_configuration(make_study, st
 
     studies = {"near": study("near", 0.90001, "e"), "other": study("other", 0.89999, "f")}
     (row,) = compare_studies(studies).fronts
-    assert list(row.gains) == ["target_0.9/magnitude"]
+    assert (row.gain.num_pairs, row.sparsest) == (1, "target_0.9/magnitude")
 
 
 def test_fronts_of_other_sparsities_are_compared_whole(plain, make_study, study_rows):
