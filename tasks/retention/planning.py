@@ -12,6 +12,7 @@ from tasks.retention.scene import UNUSED, Plan, Scene
 from tasks.retention.standing import standing
 from tasks.retention.stored import plan_store
 from tasks.site import Site
+from tasks.tracking.connection import URI_VARIABLE, database_left_aside
 from tasks.tracking.holdings import Holdings
 from tasks.tracking.removal import Remover
 from tasks.versioning.removal import Dvc
@@ -28,6 +29,9 @@ def make_plan(site: Site, held: Holdings, policy: Retention, now: float) -> Plan
     """
     scene, plan = Scene(site, held, standing(site, held, policy, now), policy, now), Plan()
     _plan_tracking(scene, plan)
+    if doubt := _doubt(scene):
+        plan.notes.append(f"Nothing outside MLflow is removed: {doubt}")
+        return plan
     plan.removals += _folders(scene)
     if unreadable := scene.judged.unreadable:
         plan.notes.append(
@@ -84,15 +88,34 @@ def _models(scene: Scene, remover: Remover) -> Iterator[Removal]:
         yield Removal(kind="model", name=name, why=why, bytes=remover.bytes_of_model(name))
 
 
+def _doubt(scene: Scene) -> str | None:
+    """Say why this MLflow may not be the one, or not the only one, that tells what is needed."""
+    if own := database_left_aside(scene.site):
+        return (
+            f"{own} may name what is needed too, and {URI_VARIABLE} leads elsewhere; unset it, or "
+            "move that file away."
+        )
+    here = {folder.name for folder in _run_folders(scene.site)}
+    if here and not here & {x.run_id for x in scene.held.runs}:
+        return (
+            f"this MLflow knows no run in {scene.site.open_workspace().runs}; set {URI_VARIABLE} "
+            "to the one that tracked them, or move that folder away."
+        )
+    return None
+
+
 def _folders(scene: Scene) -> Iterator[Removal]:
     """Yield the workspace's folders of runs that go, or that MLflow has no more."""
     staying = {x.run_id for x in scene.staying}
-    for folder in sorted(scene.site.open_workspace().runs.glob("*")):
-        if len(folder.name) != _RUN_ID_LENGTH or folder.name in staying or not folder.is_dir():
-            continue
-        if folder.stat().st_mtime < scene.cutoff:
+    for folder in _run_folders(scene.site):
+        if folder.name not in staying and folder.stat().st_mtime < scene.cutoff:
             size = sum(x.stat().st_size for x in folder.rglob("*") if x.is_file())
             yield Removal(kind="folder", name=folder.name, why="its run goes", bytes=size)
+
+
+def _run_folders(site: Site) -> list[Path]:
+    found = site.open_workspace().runs.glob("*")
+    return sorted(x for x in found if len(x.name) == _RUN_ID_LENGTH and x.is_dir())
 
 
 def _plan_dvc(scene: Scene, plan: Plan) -> set[StepKey]:

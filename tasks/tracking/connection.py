@@ -49,6 +49,14 @@ def registry_uri(site: Site) -> str:
     return os.environ.get(_REGISTRY_VARIABLE) or tracking_uri(site)
 
 
+def database_left_aside(site: Site) -> Path | None:
+    """Return the workspace's own database if there is one and another MLflow is asked."""
+    own = site.open_workspace().mlflow_database
+    asked = _sqlite_file(tracking_uri(site))
+    is_asked = asked is not None and asked.resolve() == own.resolve()
+    return own if own.is_file() and not is_asked else None
+
+
 def prepare_tracking(site: Site) -> str:
     """Create MLflow's SQLite database if there is none, and return the tracking URI.
 

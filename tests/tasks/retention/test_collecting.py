@@ -9,6 +9,7 @@ from mixmatch.errors import WorkError
 from tasks.leases import found_leases, held
 from tasks.promotion import approval, approve, promoting, returning, rollback
 from tasks.retention import collect, collecting
+from tasks.tracking import connect
 from tasks.versioning import version_files
 from tests.tasks.promotion.shop import NAME, Shop
 from tests.tasks.retention.two_runs import NOW, state, two_runs
@@ -105,6 +106,31 @@ def test_nothing_goes_while_somebody_works_here(shop):
     with held(shop.site.open_workspace()), pytest.raises(WorkError, match="Nobody must work on"):
         collect(shop.site, NOW)
     assert state(shop) == before
+
+
+def test_another_mlflow_than_the_workspaces_own_frees_none_of_its_files(
+    shop, tmp_path, monkeypatch
+):
+    before = state(shop)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+    connect(shop.site)
+    found = collect(shop.site, NOW)
+    assert found.removals == ()
+    (note,) = found.notes
+    assert note.startswith("Nothing outside MLflow is removed: ")
+    assert "mlflow.db may name what is needed too, and MLFLOW_TRACKING_URI leads elsewhere" in note
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert state(shop) == before
+
+
+def test_an_mlflow_that_knows_none_of_the_runs_frees_no_file(shop):
+    folder = shop.site.open_workspace().runs / ("0" * 32)
+    folder.mkdir(parents=True)
+    names = state(shop)[3]
+    found = collect(shop.site, NOW)
+    assert "this MLflow knows no run in" in found.notes[0]
+    assert {x.kind for x in found.removals} == {"version", "model", "run"}
+    assert (folder.is_dir(), state(shop)[3]) == (True, names)
 
 
 def test_the_grace_period_protects_what_was_just_written(shop):
