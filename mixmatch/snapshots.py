@@ -87,7 +87,7 @@ class TrainingState:
         tensors |= dict(self._random_states())
         return Snapshot(
             num_epochs,
-            _separate({**tensors, **(others or {})}),
+            separate({**tensors, **(others or {})}),
             {"param_groups": stated["param_groups"], **facts},
         )
 
@@ -184,8 +184,11 @@ def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Bring tensors to the CPU, contiguous; one that shares another's memory is copied."""
+def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Bring tensors to the CPU, contiguous; one that shares another's memory is copied.
+
+    So that safetensors takes them, which stores no memory twice.
+    """
     seen: set[int] = set()
     separate = {}
     for name, value in tensors.items():

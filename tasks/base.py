@@ -14,6 +14,7 @@ from mixmatch.images import shuffled_batches
 from mixmatch.layers import prunable_layers
 from mixmatch.models import count_parameters, pretrained_num_classes
 from mixmatch.records import Accuracy, BaseRecord
+from mixmatch.snapshots import separate
 from mixmatch.training import train
 from tasks.checkpoint import LocatedCheckpoint
 from tasks.interruption import Clock, Interruption
@@ -35,9 +36,8 @@ def compute(job: BaseJob, checkpoint: LocatedCheckpoint | None, site: Site) -> B
     with computing(job.execution) as device:
         model = _trained_network(job, checkpoint, site, device, interruption)
         accuracies = {split: _accuracy(job, model, site, split) for split in ("validation", "test")}
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     with store.scratch() as folder:
-        save_file(state, folder / "base.safetensors")
+        save_file(separate(model.state_dict()), folder / "base.safetensors")
         artifact = store.put(folder / "base.safetensors")
     return BaseRecord(
         spec=job.spec,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperCommand
 
+from flows.cli.output import printable
 from mixmatch.addresses import masked
 from mixmatch.errors import InputError, MixMatchError, WorkspaceError
 from tasks.workspace import Workspace
@@ -47,7 +48,9 @@ class ReportingCommand(TyperCommand):
 
 
 def _say(sentence: str) -> None:
-    typer.secho(sentence, fg="red", err=True)
+    # Lines are ours; what else is not printable came from a file or a server.
+    lines = "\n".join(printable(line) for line in sentence.split("\n"))
+    typer.secho(lines, fg="red", err=True)
 
 
 def _write_log(error: Exception, workspace: Path | None) -> Path:

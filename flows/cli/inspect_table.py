@@ -6,7 +6,7 @@ A file may come from anywhere: what would move a terminal's cursor is shown, nev
 from typing import TYPE_CHECKING
 
 from flows.cli.facts_table import print_facts
-from flows.cli.output import megabytes, percent
+from flows.cli.output import megabytes, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,7 @@ def _facts(packed: "PackedSummary") -> dict[str, str]:
     }
     if packed.entropy:
         facts["Entropy"] = _entropy(packed.entropy)
-    return {name: _printable(value) for name, value in facts.items()}
+    return {name: printable(value) for name, value in facts.items()}
 
 
 def _digest(packed: "PackedSummary") -> str:
@@ -114,7 +114,7 @@ def _weight_table(packed: "PackedSummary") -> "Table":
 
 def _cells(tensor: "TensorSummary") -> tuple[str, ...]:
     return (
-        _printable(tensor.name),
+        printable(tensor.name),
         "x".join(map(str, tensor.shape)) or "scalar",
         tensor.encoding,
         f"{tensor.num_nonzero:,}",
@@ -136,7 +136,3 @@ def _table(names: tuple[str, ...], numbers: tuple[str, ...]) -> "Table":
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def _printable(text: str) -> str:
-    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)

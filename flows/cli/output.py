@@ -34,3 +34,8 @@ def percent(fraction: float, digits: int = 2) -> str:
 def megabytes(size_bytes: int) -> str:
     """Write a size in units of 10^6 bytes."""
     return f"{size_bytes / 1e6:.2f}"
+
+
+def printable(text: str) -> str:
+    """Return what may stand in a file as it is shown: nothing in it moves a terminal's cursor."""
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)

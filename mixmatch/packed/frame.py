@@ -6,10 +6,12 @@ maps a file into memory that this reads block by block.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from mixmatch.errors import PackedFormatError
 
@@ -77,10 +79,17 @@ def write_frame(
     digest = hashlib.sha256()
     for piece in content:
         digest.update(piece)
-    with path.open("wb") as file:
-        file.writelines(content)
-        file.seek(_DIGEST_BEGIN)
-        file.write(digest.hexdigest().encode())
+    # What is there stays whole until the new file is.
+    fresh = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    try:
+        with fresh.open("xb") as file:
+            file.writelines(content)
+            file.seek(_DIGEST_BEGIN)
+            file.write(digest.hexdigest().encode())
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_frame(file: BinaryIO) -> Frame:

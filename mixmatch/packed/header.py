@@ -1,5 +1,6 @@
 """What a packed file of version 2 says about itself, as metadata and a layout block."""
 
+import math
 from typing import BinaryIO, TypeVar
 
 import zstandard
@@ -63,13 +64,34 @@ def header_of(file: BinaryIO, frame: Frame) -> PackedHeader:
     header = PackedHeader(
         version=VERSION,
         values=metadata["values"],
-        spec=validated(ModelSpec, metadata["spec"]),
+        spec=spec_of(metadata["spec"]),
         layout=validated(Layout, _layout_text(file, frame), strict=True),
         digest=metadata["sha256"],
     )
     check_layout(header.layout, header.values, frame.size_bytes)
     _check_blocks(header, frame)
     return header
+
+
+def spec_of(text: str) -> ModelSpec:
+    """Read what is needed to build and feed a network.
+
+    Raises:
+        PackedFormatError: it is no such JSON text, or contradicts itself.
+    """
+    spec = validated(ModelSpec, text)
+    channels = spec.image_shape[2]
+    finite = all(map(math.isfinite, (*spec.mean, *spec.std))) and min(spec.std, default=0.0) > 0
+    if not (len(spec.mean) == len(spec.std) == channels and finite):
+        raise PackedFormatError(
+            f"its mean and std must be {channels} finite numbers each, std above 0, got "
+            f"{spec.mean} and {spec.std}."
+        )
+    if len(spec.classes) not in {0, spec.num_classes}:
+        raise PackedFormatError(
+            f"its classes must be {spec.num_classes} names or none, got {len(spec.classes)}."
+        )
+    return spec
 
 
 def validated(model: type[_Model], text: str, *, strict: bool = False) -> _Model:

@@ -1,5 +1,6 @@
 """The rules that the layout of a packed file, version 2, must hold before anything is unpacked."""
 
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
@@ -74,7 +75,8 @@ def check_shapes(tensors: tuple[PackedTensor, ...], file_bytes: int) -> None:
         if len(shape) > _MOST_DIMENSIONS or any(not 0 <= x <= _MOST_ENTRIES for x in shape):
             raise PackedFormatError(f"shape of {what} is impossible: {shape}.")
     most = min(_MOST_ENTRIES, max(_ANY_ENTRIES, _ENTRIES_PER_BYTE * file_bytes))
-    if (total := sum(tensor.num_entries for tensor in tensors)) > most:
+    # An empty dimension makes others no smaller: int8 has a scale for each channel.
+    if (total := sum(math.prod(x or 1 for x in tensor.shape) for tensor in tensors)) > most:
         raise PackedFormatError(
             f"its tensors may have {most} entries in a file of {file_bytes} bytes, got {total}."
         )
@@ -121,6 +123,11 @@ def _check_counts(tensor: PackedTensor) -> None:
             "and num_kept only there."
         )
     if tensor.num_nonzero is None:
+        if tensor.positions != ALL:
+            raise PackedFormatError(
+                f"tensor {tensor.name!r} is not prunable, so all of it must be stored, got "
+                f"positions {tensor.positions}."
+            )
         return
     if not 0 <= tensor.num_nonzero <= tensor.num_stored <= tensor.num_entries:
         raise PackedFormatError(

@@ -20,6 +20,9 @@ from mixmatch.records import ModelSpec
 _CREATED_PER_TENSOR, _CREATED_AT_LEAST = 4, 1_000
 # 256 MiB of float32: attention masks of the largest images that a spec may name take a quarter.
 _MOST_COMPUTED_ENTRIES = 2**26
+# Beside twice the file's: timm fills some tables of pairs of positions in a loop of Python's, which
+# takes seconds for so many.
+_MOST_ALLOCATED_ENTRIES = 2**24
 
 # Functions of torch.nn.init, in-place draws, and the arithmetic by which timm shapes these.
 _FILLS = """
@@ -46,13 +49,13 @@ def build_skeleton(header: PackedHeader, factory: Factory | None) -> nn.Module:
             model = build_model(header.spec, factory=factory)
         _check_fits(header, model.state_dict())
         return model
-    with torch.device("meta"), _Unfilled(len(header.tensors)):
+    with torch.device("meta"), _Unfilled(header):
         outline = untried_model(header.spec)
     _check_fits(header, outline.state_dict())
     _check_computed(outline, header.spec)
     with torch.device("meta"):
         check_outputs(outline, header.spec)
-    with torch.random.fork_rng(devices=[]), _Unfilled(len(header.tensors)):
+    with torch.random.fork_rng(devices=[]), _Unfilled(header):
         return untried_model(header.spec)
 
 
@@ -60,13 +63,15 @@ class _Unfilled(TorchFunctionMode):
     """Leaves parameters as they were allocated: drawing 28M weights takes longer than reading them.
 
     Buffers are computed as ever: some are not part of the state, and no file holds them. A
-    constructor that allocates far more tensors than a file of ``num_tensors`` holds is ended.
+    constructor that allocates far more tensors, or values of these, than the file holds is ended.
     """
 
-    def __init__(self, num_tensors: int) -> None:
-        """Allow a few for each tensor of the file."""
+    def __init__(self, header: PackedHeader) -> None:
+        """Allow a few for each tensor of the file, and what may be computed beside them."""
         super().__init__()
-        self._num_tensors = num_tensors
+        self._num_tensors = num_tensors = len(header.tensors)
+        stored = sum(tensor.num_entries for tensor in header.tensors)
+        self._entries_left = _MOST_ALLOCATED_ENTRIES + 2 * stored
         self._left = _CREATED_AT_LEAST + _CREATED_PER_TENSOR * num_tensors
 
     def __torch_function__(
@@ -86,7 +91,12 @@ class _Unfilled(TorchFunctionMode):
             self._left -= 1
         if self._left < 0:
             raise ConfigError(f"it has many more tensors than the {self._num_tensors} of the file")
-        return func(*args, **settings)
+        made = func(*args, **settings)
+        if func is torch.empty:
+            self._entries_left -= made.numel()
+            if self._entries_left < 0:
+                raise ConfigError("it has many more values than the tensors of the file")
+        return made
 
 
 def _check_fits(header: PackedHeader, needed_state: Mapping[str, Tensor]) -> None:

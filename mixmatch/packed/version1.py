@@ -13,7 +13,7 @@ from mixmatch.errors import PackedFormatError
 from mixmatch.packed.codec import Flat
 from mixmatch.packed.compression import NONE, ZSTD, decompress
 from mixmatch.packed.frame import FORMAT, Frame
-from mixmatch.packed.header import validated
+from mixmatch.packed.header import spec_of, validated
 from mixmatch.packed.layout import (
     ALL,
     DATA,
@@ -27,7 +27,7 @@ from mixmatch.packed.layout import (
 )
 from mixmatch.packed.positions import Content
 from mixmatch.packed.rules import check_codec, check_shapes
-from mixmatch.records import ModelSpec, Record
+from mixmatch.records import Record
 
 VERSION = "1"
 # Positions of what version 1 calls masked, and the part that holds them.
@@ -85,7 +85,7 @@ def header_of(frame: Frame) -> PackedHeader:
     return PackedHeader(
         version=VERSION,
         values=FLOAT32,
-        spec=validated(ModelSpec, metadata["spec"]),
+        spec=spec_of(metadata["spec"]),
         layout=Layout(tensors=tensors),
         digest=metadata["sha256"],
     )

@@ -1,4 +1,7 @@
 import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from mixmatch.config import ModelSettings
 from mixmatch.errors import CheckpointError
@@ -9,8 +12,9 @@ from tasks.jobs import BaseJob
 from tasks.site import Site
 
 
-def test_pretrained_weights_of_other_classes_are_refused_before_they_are_fetched(tmp_path):
-    job = BaseJob(
+@pytest.fixture
+def job():
+    return BaseJob(
         data=Artifact(digest="d" * 64, size_bytes=1),
         spec=ModelSpec(
             architecture="resnet18",
@@ -29,6 +33,9 @@ def test_pretrained_weights_of_other_classes_are_refused_before_they_are_fetched
             device="cpu", precision="float32", threads=1, small_convolutions="native", versions={}
         ),
     )
+
+
+def test_pretrained_weights_of_other_classes_are_refused_before_they_are_fetched(tmp_path, job):
     timm = LocatedCheckpoint(label="timm:resnet18", digest="c" * 64, path=None)
     site = Site(workspace=str(tmp_path), store=str(tmp_path / "store"))
 
@@ -36,3 +43,18 @@ def test_pretrained_weights_of_other_classes_are_refused_before_they_are_fetched
         CheckpointError, match=r"the data set has \(10\), got 1000; set model.allow"
     ):
         compute(job, timm, site)
+
+
+def test_a_network_that_shares_a_weight_is_stored_under_each_name(
+    tmp_path, job, half_right, monkeypatch
+):
+    network = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    network[1].weight = network[0].weight
+    monkeypatch.setattr("tasks.base._trained_network", lambda *given: network)
+    monkeypatch.setattr("tasks.base._accuracy", lambda *given: half_right)
+    site = Site(workspace=str(tmp_path), store=str(tmp_path / "store"))
+    found = compute(job, None, site)
+    assert found.num_weights == 64
+    stored = load_file(site.open_store().path(found.artifact))
+    assert stored.keys() == network.state_dict().keys()
+    assert all(torch.equal(x, network.state_dict()[name]) for name, x in stored.items())

@@ -89,3 +89,8 @@ def test_an_interrupt_says_how_to_go_on(failing):
 
 def test_a_chosen_exit_code_stays(failing):
     assert failing(typer.Exit(7)).exit_code == 7
+
+
+def test_what_would_move_the_terminals_cursor_is_shown_and_not_sent(failing):
+    result = failing(RegistryError("It must be bytes, got \x1b[2J\x1b]0;owned\x07.\nSee below."))
+    assert result.stderr == r"It must be bytes, got \x1b[2J\x1b]0;owned\x07." + "\nSee below.\n"

@@ -185,3 +185,40 @@ def test_a_bool_other_than_0_and_1_is_refused(tmp_path, spec_of, forge):
     evil = forged_content(tmp_path / "net", tmp_path / "evil", forge, "w", "data", b"\x02" * 100)
     with pytest.raises(PackedFormatError, match=r"tensor 'w' must hold the bytes 0 and 1"):
         read_packed(evil)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": (float("nan"), 0.5, 0.5)}, "its mean and std must be 3 finite numbers each"),
+        ({"mean": (0.5,)}, "its mean and std must be 3 finite numbers each"),
+        ({"std": (0.25, 0.0, 0.25)}, "std above 0"),
+        ({"std": (0.25, float("inf"), 0.25)}, "std above 0"),
+        ({"classes": ("cat",)}, "its classes must be 10 names or none, got 1"),
+    ],
+)
+def test_preprocessing_that_no_network_can_be_fed_with_is_refused(
+    change, message, path, tmp_path, forge, spec_of
+):
+    text = json.dumps(spec_of().model_copy(update=change).model_dump(mode="python"))
+    with pytest.raises(PackedFormatError, match=message):
+        read_header(forge(path, tmp_path / "evil", spec=text))
+
+
+def test_of_what_is_not_prunable_all_must_be_stored(path, tmp_path, forge, claim):
+    layout = claim("w", num_nonzero=None, positions="nothing", parts=(), values="float32")
+    with pytest.raises(PackedFormatError, match=r"tensor 'w' is not prunable, so all of it must"):
+        read_header(forge(path, tmp_path / "evil", layout=layout))
+
+
+def test_a_file_that_cannot_be_written_leaves_the_earlier_one(path, spec_of, monkeypatch):
+    before = path.read_bytes()
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mixmatch.packed.frame.os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_packed_state(path, {"w": torch.ones(9)}, spec_of(), {"w"})
+    assert path.read_bytes() == before
+    assert [x.name for x in path.parent.iterdir()] == [path.name]

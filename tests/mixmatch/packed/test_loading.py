@@ -16,6 +16,8 @@ from mixmatch.packed import (
 from mixmatch.packed.skeleton import build_skeleton
 from mixmatch.sparse_linear import MIN_WEIGHTS, SparseLinear
 
+GREY = {"mean": (0.5,), "std": (0.5,)}
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -29,8 +31,14 @@ from mixmatch.sparse_linear import MIN_WEIGHTS, SparseLinear
         ({"arguments": {"stem_width": 10**9}}, r"model\.arguments\.stem_width must be a number"),
         ({"architecture": "test_vit"}, r"not hold a test_vit: its tensor cls_token must be float"),
         ({"arguments": {"layers": [1, 1, 1, 2]}}, r"tensor layer4\.1.* of shape .*, got absent\.$"),
-        ({"num_classes": 9}, r"fc\.weight must be float32 of shape \[9, \d+\], got .* \[10, \d+\]"),
-        ({"image_shape": (2048, 2048, 65536)}, r"conv1\.0\.weight must be .*65536"),
+        (
+            {"num_classes": 9, "classes": ()},
+            r"fc\.weight must be float32 of shape \[9, \d+\], got .* \[10, \d+\]",
+        ),
+        (
+            {"image_shape": (2048, 2048, 65536), "mean": (0.5,) * 65536, "std": (0.5,) * 65536},
+            r"conv1\.0\.weight must be .*65536",
+        ),
         ({"image_shape": (4096, 32, 3)}, r"image sides must lie in \[1, 2048\]"),
     ],
 )
@@ -178,7 +186,7 @@ def test_sparse_linear_layers_compute_the_same(tmp_path, spec_of):
     def wide(num_classes):
         return nn.Sequential(nn.Flatten(), nn.Linear(512, width), nn.Linear(width, num_classes))
 
-    spec = spec_of("nets:wide").model_copy(update={"image_shape": (16, 32, 1)})
+    spec = spec_of("nets:wide").model_copy(update={"image_shape": (16, 32, 1)} | GREY)
     model = wide(10).eval()
     with torch.no_grad():
         model[1].weight[torch.rand(width, 512) < 0.95] = 0

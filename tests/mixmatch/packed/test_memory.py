@@ -82,11 +82,18 @@ def test_a_network_peaks_at_itself_and_one_tensor(spec_of, tmp_path, packed_path
     assert all(sum(sizes) - SLACK < size < sum(sizes) + max(sizes) + SLACK for size in found)
 
 
+# An empty dimension takes none of the others away: of channels there may be a scale each.
+_IMPOSSIBLE = (
+    *((2**28,), (2**31,), (2**31, 2**31), (10**9,) * 9),
+    *((2**28, 0), (2**31, 2**31, 2**31, 0)),
+)
+
+
 def test_claims_of_gigabytes_cost_nothing(spec_of, packed_path, tmp_path, forge, claim):
     """A file of less than 1 KB claims more and more entries, of which nothing is left."""
     zeros, paths = tmp_path / "zeros", []
     save_packed_state(zeros, {"fc.weight": torch.zeros(10, 10)}, spec_of(), {"fc.weight"})
-    for number, shape in enumerate(((2**28,), (2**31,), (2**31, 2**31), (10**9,) * 9)):
+    for number, shape in enumerate(_IMPOSSIBLE):
         layout = claim("fc.weight", shape=shape)
         paths.append(forge(zeros, tmp_path / f"evil{number}", layout=layout))
     for (load_bytes, loaded), (read_bytes, read) in peaks(packed_path, paths):
@@ -100,3 +107,14 @@ def test_an_architecture_of_gigabytes_costs_nothing(packed_path, tmp_path, forge
     (((load_bytes, loaded), _),) = peaks(packed_path, [evil])
     assert loaded == "PackedFormatError"
     assert load_bytes < 100 * MIB  # its modules, of 4.5 GB of weights
+
+
+def test_a_table_of_gigabytes_that_a_constructor_fills_costs_nothing(
+    packed_path, tmp_path, forge, spec_of
+):
+    asked = spec_of("efficientvit_m0", img_size=2048, window_size=[128] * 3)
+    spec = asked.model_copy(update={"image_shape": (2048, 2048, 3)}).model_dump_json()
+    evil = forge(packed_path, tmp_path / "evil", spec=spec)
+    (((load_bytes, loaded), _),) = peaks(packed_path, [evil])
+    assert loaded == "PackedFormatError"
+    assert load_bytes < 100 * MIB

@@ -73,7 +73,8 @@ def test_a_shared_weight_comes_back_under_each_of_its_names(tmp_path, spec_of, p
         model[1].weight = model[2].weight
         return model
 
-    spec = spec_of("nets:shared").model_copy(update={"image_shape": (1, 10, 1)})
+    grey = {"image_shape": (1, 10, 1), "mean": (0.5,), "std": (0.5,)}
+    spec = spec_of("nets:shared").model_copy(update=grey)
     model = shared(10)
     prune_(model, 0.5)
     save_packed(tmp_path / "net", model, spec)
