@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
+from tasks.scratch import scratch_folder
 from tasks.site import Site
 
 if TYPE_CHECKING:
@@ -65,9 +65,8 @@ class LocalWorkers:
     def _open(self, workers: int, threads: int) -> "LocalCluster":
         from flows.cluster import local_cluster  # noqa: PLC0415  Dask takes a second to load
 
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        own = TemporaryDirectory(dir=self._scratch, prefix="workers-", ignore_cleanup_errors=True)
-        folder = Path(self._opened.enter_context(own))  # Dask would leave its locks behind
+        own = scratch_folder(self._scratch, prefix="workers-", is_shared=True)
+        folder = self._opened.enter_context(own)  # Dask would leave its locks behind
         return self._opened.enter_context(local_cluster(workers, threads, folder))
 
 

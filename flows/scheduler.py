@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dask.base import annotate
@@ -20,6 +19,7 @@ from flows.server.environment import URL_VARIABLE
 from flows.worker_facts import WorkerFacts, own_versions, worker_facts
 from mixmatch.addresses import shown
 from mixmatch.errors import ServiceError
+from tasks.scratch import scratch_folder
 from tasks.site import Site
 
 GPU = "GPU"  # the Dask resource that a worker declares for its accelerator
@@ -109,10 +109,8 @@ def _marked(root: str | None) -> Iterator[str]:
     if root is None:
         yield ""
         return
-    parent = Path(root) / "scratch"
-    parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=parent, prefix="seen-") as folder:
-        yield folder
+    with scratch_folder(Path(root) / "scratch", prefix="seen-") as folder:
+        yield str(folder)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def _object(source: str, site: Site) -> LocatedCheckpoint:
     from tasks.objects import local_copy  # noqa: PLC0415  boto3 is slow to load
 
     try:
-        path = local_copy(S3Address.parse(source), site.open_workspace().root / "checkpoints")
+        path = local_copy(S3Address.parse(source), site.open_workspace().checkpoints)
     except StorageError as error:
         raise CheckpointError(
             f"model.checkpoint must be {_ALLOWED}, got {source!r}: {error}"
@@ -92,7 +92,7 @@ def _pretrained(architecture: str) -> LocatedCheckpoint:
 def _registered(source: str, site: Site) -> LocatedCheckpoint:
     from tasks.tracking import download_weights, pinned_address  # noqa: PLC0415  imports MLflow
 
-    folder = site.open_workspace().root / "checkpoints"
+    folder = site.open_workspace().checkpoints
     folder.mkdir(parents=True, exist_ok=True)
     address = pinned_address(site, source)
     path = download_weights(site, address, folder)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from tasks.leases import FoundLease
 from tasks.owners import Owner
+from tasks.scratch import PREFIX, is_in_use
 from tasks.workspace import Workspace
 
 _TRAINING_DAYS = 30  # so long may an interrupted training wait to go on
 
 
 def remove_leftovers(workspace: Workspace, living: Sequence[FoundLease]) -> tuple[str, ...]:
-    """Remove what no living process can own: what is older than all their leases.
+    """Remove what no living process can own: what is older than all their leases, and not in use.
 
     Args:
         workspace: its own store included; another store may be shared with other workspaces.
@@ -28,7 +29,7 @@ def remove_leftovers(workspace: Workspace, living: Sequence[FoundLease]) -> tupl
     cutoff = min([lease.begun for lease in living], default=time.time())
     removed = []
     for path in _transient(workspace):
-        if _modified(path) < cutoff:
+        if _modified(path) < cutoff and not is_in_use(path):
             _remove(path)
             removed.append(path)
     for path in workspace.training.glob("*.safetensors"):
@@ -54,6 +55,11 @@ def _transient(workspace: Workspace) -> Iterator[Path]:
     yield from (workspace.runs / "progress").glob("*")
     yield from (workspace.store / "scratch").glob("*")
     yield from (workspace.root / "scratch").glob("*")
+    yield from workspace.cache.glob("*/scratch/*")
+    yield from (workspace.dvc / ".dvc").glob(f"{PREFIX}*")
+    for depth in ("", "*/"):
+        yield from workspace.data.glob(f"{depth}{PREFIX}*")
+    yield from workspace.checkpoints.glob(f"{PREFIX}*")
     yield from workspace.training.glob("*.new")
     yield from workspace.leases.glob("*.new")
     yield from workspace.root.glob(".mlflow-*")

@@ -4,6 +4,7 @@ Nobody's run fails because a webhook does: what could not be told comes back as 
 """
 
 import datetime
+import logging
 import os
 import random
 import time
@@ -70,6 +71,7 @@ def _tell(address: str, message: Mapping[str, object]) -> str | None:
 
 def _post(url: str, message: Mapping[str, object]) -> tuple[str | None, bool]:
     """Post once; return why it failed, or None, and whether that can pass by itself."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs the whole address
     try:
         answer = httpx.post(url, json=message, timeout=_TIMEOUT_S)
     except httpx.TransportError as error:

@@ -62,6 +62,11 @@ class Workspace:
         return self.root / "data"
 
     @property
+    def checkpoints(self) -> Path:
+        """Copies of base networks that lie elsewhere: in a bucket, or in MLflow."""
+        return self.root / "checkpoints"
+
+    @property
     def mlflow_database(self) -> Path:
         """SQLite file behind MLflow."""
         return self.root / "mlflow.db"

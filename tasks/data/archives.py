@@ -5,7 +5,6 @@ import os
 import shutil
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 from mixmatch.errors import DataError
+from tasks.scratch import scratch_folder
 
 LARGEST_BYTES = 1 << 30  # that one archive may unpack to; the official ones stay well below
 
@@ -114,12 +114,11 @@ def install(
     if folder.is_dir() and any(folder.iterdir()):
         _check_present(folder, check)
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        content = Path(scratch) / "content"
+    with scratch_folder(folder.parent) as scratch:
+        content = scratch / "content"
         content.mkdir()
         for archive, given in files.items():
-            unpack(given or download(archive, Path(scratch), title, advice), archive.name, content)
+            unpack(given or download(archive, scratch, title, advice), archive.name, content)
         check(content)
         try:
             os.replace(content, folder)

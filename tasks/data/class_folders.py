@@ -117,6 +117,7 @@ def _images_below(folder: Path) -> tuple[Path, ...]:
     found = {
         x.relative_to(folder).as_posix(): x
         for x in folder.rglob("*")
-        if x.suffix.lower() in IMAGE_SUFFIXES and not x.name.startswith(".") and x.is_file()
+        if x.suffix.lower() in IMAGE_SUFFIXES and x.is_file()
     }
-    return tuple(found[name] for name in sorted(found))
+    # What editors and file managers keep in hidden folders are copies of the others.
+    return tuple(found[x] for x in sorted(found) if not f"/{x}".count("/."))

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from mixmatch.errors import DataError
 from tasks.data.archives import Archive, download
 from tasks.data.locate import LocatedData
 from tasks.data.raw import RawData
+from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
 
 # torchvision.datasets.FashionMNIST, repeated so that finding the files does not import torch.
@@ -99,13 +99,12 @@ def _download_missing(folder: Path) -> None:
         return
     from torchvision.datasets import FashionMNIST  # noqa: PLC0415  loads torch
 
-    folder.mkdir(parents=True, exist_ok=True)
     md5 = dict(FashionMNIST.resources)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with scratch_folder(folder) as scratch:
         for name in sorted(missing):
             file = download(
                 Archive(FashionMNIST.mirrors[0] + name, md5[name]),
-                Path(scratch),
+                scratch,
                 title="Fashion-MNIST",
                 advice="set data.root to a folder that holds its four .gz files",
             )

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from mixmatch.digests import file_digest
 from mixmatch.errors import ArtifactError, WorkspaceError
 from mixmatch.records import Artifact
+from tasks.scratch import scratch_folder
 from tasks.store.names import checked_name, checked_prefix, is_digest, object_name
 from tasks.store.store import Entry, Store
 
@@ -39,10 +39,8 @@ class FolderStore(Store):
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Yield a folder on the store's file system whose content is removed at the end."""
-        parent = self.root / _SCRATCH
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
-            yield Path(folder)
+        with scratch_folder(self.root / _SCRATCH) as folder:
+            yield folder
 
     def put(self, file: Path) -> Artifact:
         """Move ``file``, which lies in a scratch folder, to its place; return its name and size."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mixmatch.digests import file_digest
 from mixmatch.errors import ArtifactError, CheckpointError, RegistryError
+from tasks.scratch import scratch_folder
 from tasks.site import Site
 from tasks.tracking.browse import find_version
 from tasks.tracking.connection import connect_if_there
@@ -63,8 +63,8 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
     client = connect_if_there(site)
     if client is None:
         raise CheckpointError(f"{uri} must exist, but nothing is tracked in {site.workspace} yet.")
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        weights = _weights_in(_download(client, uri, Path(scratch)), uri, Path(scratch))
+    with scratch_folder(folder) as scratch:
+        weights = _weights_in(_download(client, uri, scratch), uri, scratch)
         # Several runs may fetch into one folder: a name has one content, whole or not at all.
         return weights.replace(folder / f"{file_digest(weights)}{weights.suffix}")
 

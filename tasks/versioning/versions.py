@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixmatch.errors import ConfigError, ServiceError
+from tasks.scratch import scratch_folder
 from tasks.site import Site
 from tasks.versioning.names import check_name, is_plain_path
 from tasks.versioning.pointers import current_md5, keep_pointer
@@ -75,8 +75,8 @@ def _check_paths(name: str, files: Mapping[str, Path]) -> None:
 
 def _fill(folder: Path, files: Mapping[str, Path]) -> None:
     """Replace ``folder`` by copies of ``files``; it is complete, or absent."""
-    with tempfile.TemporaryDirectory(dir=folder.parent / ".dvc") as scratch:
-        fresh = Path(scratch) / folder.name
+    with scratch_folder(folder.parent / ".dvc") as scratch:
+        fresh = scratch / folder.name
         for inside, file in files.items():
             place = fresh / inside
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tasks.leases import FoundLease, found_leases, held
 from tasks.leftovers import end_children, remove_leftovers
 from tasks.owners import Owner
+from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
 
 
@@ -45,6 +47,41 @@ def test_what_a_living_run_may_use_is_left_alone(workspace):
     begun_before = FoundLease(workspace.root, Owner.here(), time.time() - 120, (), is_alive=True)
     assert remove_leftovers(workspace, [begun_before]) == ()
     assert (workspace.root / "store/scratch/used").exists()
+
+
+def test_scratch_that_a_living_process_holds_without_a_lease_is_left_alone(workspace):
+    with scratch_folder(workspace.store / "scratch") as folder:
+        (folder / "file").write_text("")
+        os.utime(folder, (time.time() - 60,) * 2)
+        assert remove_leftovers(workspace, []) == ()
+        assert (folder / "file").is_file()
+    assert not folder.exists()
+
+
+def test_scratch_of_a_killed_process_is_removed_wherever_it_lies(workspace):
+    places = ("cache/s3/scratch", "dvc/.dvc", "data", "data/fashion_mnist", "checkpoints")
+    code = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tasks.scratch import scratch_folder
+with ExitStack() as stack:
+    for place in sys.argv[1:]:
+        print(stack.enter_context(scratch_folder(Path(place))), flush=True)
+    input()
+"""
+    command = [sys.executable, "-c", code, *(str(workspace.root / x) for x in places)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        made = [Path(process.stdout.readline().strip()) for _ in places]
+        for folder in made:
+            os.utime(folder, (time.time() - 60,) * 2)
+        assert remove_leftovers(workspace, []) == ()
+        process.kill()
+    expected = {str(x.relative_to(workspace.root)) for x in made}
+    assert set(remove_leftovers(workspace, [])) == expected
+    assert not [x for x in made if x.exists()]
 
 
 def test_an_interrupted_training_waits_for_a_month(workspace):

@@ -53,6 +53,14 @@ def test_a_secret_is_filled_in_from_the_environment(hook, monkeypatch):
     assert hook.heard[0][0] == "/hooks/s3cret"
 
 
+def test_no_log_line_has_the_secret(hook, monkeypatch, caplog):
+    monkeypatch.setenv("HOOK_PART", "T0pSecret")
+    with caplog.at_level("DEBUG"):
+        notify([f"http://127.0.0.1:{hook.server_port}/${{HOOK_PART}}"], NEW_FRONT, {})
+    assert hook.heard
+    assert "T0pSecret" not in caplog.text
+
+
 def test_what_can_pass_by_itself_is_tried_again(hook):
     hook.answers = [503, 429]
     assert notify([f"http://127.0.0.1:{hook.server_port}"], NEW_FRONT, {}) == ()

@@ -32,6 +32,14 @@ def test_hidden_names_and_other_files_are_passed_over(animals, write_image):
     assert {name: len(files) for name, files in found.items()} == {"cat": 3, "dog": 3}
 
 
+def test_hidden_folders_below_a_class_are_passed_over(animals, write_image):
+    before = find_class_folders(animals, "data.root")
+    name = sorted(before)[0]
+    write_image(animals / name / ".thumbnails/1.png", 0)
+    write_image(animals / name / "more/.ipynb_checkpoints/2.png", 0)
+    assert find_class_folders(animals, "data.root") == before
+
+
 def test_a_missing_folder_is_named_with_its_setting(tmp_path):
     message = rf"data.root must be a folder of class folders, but {tmp_path}/no is not there\."
     with pytest.raises(DataError, match=message):
