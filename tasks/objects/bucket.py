@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from mixmatch.errors import ArtifactError
 from tasks.objects.client import is_amazons, open_client
-from tasks.objects.download import Source, download
+from tasks.objects.download import READS, Source, download
 from tasks.objects.patience import EXISTS, MISSING, code_of, patiently
 from tasks.objects.upload import Target
 
@@ -65,18 +66,32 @@ class Bucket:
         return None if found is None else _facts(key, found, "ContentLength")
 
     def read(self, key: str) -> bytes | None:
-        """Return the bytes of a small object; None where there is none."""
+        """Return the bytes of a small object; None where there is none.
 
-        def request() -> bytes:
-            body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
-            return body
+        Raises:
+            ArtifactError: they are not those that were written, however often they are read.
+        """
+
+        def request() -> tuple[bytes, str | None]:
+            found = self._client.get_object(Bucket=self.name, Key=key)
+            return found["Body"].read(), found["Metadata"].get(_DIGEST)
 
         what = f"GetObject of {self._shown(key)}"
-        return _unless_missing(lambda: self._patiently(request, what))
+        for _ in range(READS):
+            answer = _unless_missing(lambda: self._patiently(request, what))
+            if answer is None:
+                return None
+            content, stated = answer
+            if stated in {None, sha256(content).hexdigest()}:
+                return content
+        raise ArtifactError(
+            f"The object {self._shown(key)} must have the bytes that were written, of SHA-256 "
+            f"{stated}, but what it holds now has another."
+        )
 
     def write(self, key: str, content: bytes) -> None:
         """Write a small object, in place of what is there."""
-        self._put(key, content, {})
+        self._put(key, content, {_DIGEST: sha256(content).hexdigest()})
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small object unless one is there; say whether this call wrote it.
@@ -85,7 +100,8 @@ class Bucket:
         what stands there at the end decides.
         """
         writer = uuid4().hex
-        put = partial(self._put, key, content, {_WRITER: writer}, **_ONLY_NEW)
+        metadata = {_DIGEST: sha256(content).hexdigest(), _WRITER: writer}
+        put = partial(self._put, key, content, metadata, **_ONLY_NEW)
         if _unless_there(put) and not is_amazons(self._client):
             time.sleep(_SETTLE_S)
         found = self._head(key)

@@ -12,7 +12,7 @@ from mixmatch.errors import ArtifactError
 from tasks.objects.patience import EXISTS, FAILURES, Again, code_of
 
 _CHUNK_BYTES = 1 << 20
-_READS = 3  # of an object whose bytes are not what they should be, before it is called damaged
+READS = 3  # of an object whose bytes are not what they should be, before it is called damaged
 _MD5_LENGTH = 32
 
 
@@ -56,7 +56,7 @@ def download(source: Source, file: Path, *, again: Again) -> str:
             meanwhile.
         ClientError: there is no such object.
     """
-    for _ in range(_READS):
+    for _ in range(READS):
         with file.open("wb") as opened:
             arrival = _Arrival(opened)
             _fill(arrival, source, again)

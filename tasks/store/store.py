@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from mixmatch.errors import ArtifactError
 from mixmatch.records import SCHEMA_VERSION, Artifact, Record
 from tasks.store.names import record_name
 
@@ -183,7 +184,7 @@ class Store(ABC):
         A record whose artifact is missing or corrupt, or that an older version wrote, counts as
         absent: the step is computed again and its files are replaced.
         """
-        content = self.read(record_name(step, key))
+        content = self._read_record(step, key)
         if content is None:
             return None
         try:
@@ -195,9 +196,17 @@ class Store(ABC):
             return None
         return record if all(self._holds(x) for x in record.artifacts()) else None
 
+    def _read_record(self, step: str, key: str) -> bytes | None:
+        """Return a record's text; None where there is none that is whole."""
+        name = record_name(step, key)
+        try:
+            return self.read(name)
+        except ArtifactError:  # the next computation replaces it
+            return None
+
     def inputs(self, step: str, key: str) -> dict[str, object] | None:
         """Return what the record of a finished step was computed from; None if there is none."""
-        content = self.read(record_name(step, key))
+        content = self._read_record(step, key)
         if content is None:
             return None
         try:
@@ -211,7 +220,7 @@ class Store(ABC):
 
         Looks at no file that the record names.
         """
-        content = self.read(record_name(step, key))
+        content = self._read_record(step, key)
         if content is None:
             return None
         try:

@@ -59,12 +59,15 @@ def download_weights(site: Site, uri: str, folder: Path) -> Path:
     Raises:
         CheckpointError: the address cannot be read or holds no such weights.
         RegistryError: there is no such registered model, alias or version.
+        ArtifactError: its packed file is another than was registered.
     """
     client = connect_if_there(site)
     if client is None:
         raise CheckpointError(f"{uri} must exist, but nothing is tracked in {site.workspace} yet.")
+    registered = _REGISTERED.fullmatch(uri)
+    tags = find_version(client, registered[1]).tags if registered else {}
     with scratch_folder(folder) as scratch:
-        weights = _weights_in(_download(client, uri, scratch), uri, scratch)
+        weights = _weights_in(_download(client, uri, scratch), uri, scratch, tags.get("digest"))
         # Several runs may fetch into one folder: a name has one content, whole or not at all.
         return weights.replace(folder / f"{file_digest(weights)}{weights.suffix}")
 
@@ -97,12 +100,7 @@ def download_packed(site: Site, reference: str, folder: Path) -> RegisteredFile:
             f"{uri} must be a network that mixmatch registered, with its packed file and digest; "
             "it has none."
         )
-    found = file_digest(packed) if packed.is_file() else "nothing"
-    if found != expected:
-        raise ArtifactError(
-            f"The packed file of {uri} must have the digest that it was registered with, "
-            f"{expected}, found {found}."
-        )
+    _check_registered(packed, expected, uri)
     return RegisteredFile(version.name, int(version.version), expected, packed)
 
 
@@ -149,9 +147,21 @@ def _location(client: "MlflowClient", uri: str) -> str:
     )
 
 
-def _weights_in(place: Path, uri: str, scratch: Path) -> Path:
+def _check_registered(packed: Path, expected: str, uri: str) -> None:
+    found = file_digest(packed) if packed.is_file() else "nothing"
+    if found != expected:
+        raise ArtifactError(
+            f"The packed file of {uri} must have the digest that it was registered with, "
+            f"{expected}, found {found}."
+        )
+
+
+def _weights_in(place: Path, uri: str, scratch: Path, expected: str | None) -> Path:
+    """Find the weights of an address; ``expected`` is the digest of a registered packed file."""
     model = _model_in(place)
     if packed := _packed_in(place, model, uri):
+        if expected is not None:
+            _check_registered(packed, expected, uri)
         return _unpacked(packed, scratch)
     if model is not None and "pytorch" in model.flavors:
         return _exported(place, model, uri, scratch)

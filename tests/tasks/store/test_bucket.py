@@ -210,3 +210,19 @@ def test_a_server_that_overwrites_what_is_there_is_refused(store, monkeypatch):
     monkeypatch.setattr("tasks.objects.bucket._ONLY_NEW", {})
     with pytest.raises(StorageError, match=r"^Its server must honour If-None-Match"):
         check(store.bucket, store.prefix)
+
+
+def test_a_record_that_is_damaged_counts_as_absent_and_a_ledger_entry_as_damaged(store, swift):
+    scores = put(store, b"abc")
+    record = SensitivityRecord(artifact=scores, num_images=3, seconds=0.5)
+    store.commit("sensitivity", "k1", {}, record)
+    (name,) = store.names("records/")
+    key = f"{store.prefix}/{name}"
+    found = swift.client.get_object(Bucket=BUCKET, Key=key)
+    content = found["Body"].read().replace(b"0.5", b"0.7")
+    stated = found["Metadata"]
+    assert stated["sha256"]
+    swift.client.put_object(Bucket=BUCKET, Key=key, Body=content, Metadata=stated)
+    assert store.find("sensitivity", "k1", SensitivityRecord) is None
+    with pytest.raises(ArtifactError, match=r"must have the bytes that were written, of SHA-256"):
+        store.read(name)

@@ -8,7 +8,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from mixmatch.digests import file_digest
-from mixmatch.errors import CheckpointError, RegistryError
+from mixmatch.errors import ArtifactError, CheckpointError, RegistryError
 from tasks.tracking import download_weights, pinned_address, register_front
 
 
@@ -53,6 +53,19 @@ def test_a_network_that_mixmatch_registered_is_unpacked(
     found = load_file(file)
     assert set(found) == set(expected)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_another_packed_file_than_was_registered_is_no_base(
+    site, client, parent_run, spec, make_result, pack, folder
+):
+    result = make_result(artifact=pack())
+    register_front(
+        site, parent_run, registered_name="shapes", spec=spec, results=[result], extra_tags={}
+    )
+    client.set_model_version_tag("shapes", "1", "digest", "d" * 64)
+    with pytest.raises(ArtifactError, match="must have the digest that it was registered with, dd"):
+        download_weights(site, "models:/shapes/1", folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_an_alias_is_pinned_to_the_version_it_points_at(site, parent_run, spec, make_result, pack):
