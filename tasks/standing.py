@@ -18,7 +18,7 @@ from tasks.publish import (
 from tasks.run_file import settings_digest
 from tasks.site import Site
 from tasks.tracking import FinishedRun, find_finished, standing_versions
-from tasks.versioning import current_version
+from tasks.versioning import current_version, is_kept
 
 
 class Standing(Record):
@@ -72,12 +72,13 @@ def find_standing(
 
 
 def _is_versioned(run: FinishedRun, config: RunConfig, data: DataRecord, site: Site) -> bool:
-    """Say whether the current versions under DVC are those that the run has left."""
-    folders = {"data": data_folder(data), "family": family_folder(config)}
-    return all(
-        current_version(site, folder) == run.tags.get(md5_tag(name), "")
-        for name, folder in folders.items()
-    )
+    """Say whether DVC has what the run has left: its data set, and its family as the current one.
+
+    Other run files of the workspace may have versioned another data set of that name since.
+    """
+    family = current_version(site, family_folder(config))
+    is_current = family == run.tags.get(md5_tag("family"), "")
+    return is_current and is_kept(site, data_folder(data), run.tags.get(md5_tag("data"), ""))
 
 
 def _versions(config: RunConfig, family: FamilyRecord, site: Site) -> dict[str, int] | None:

@@ -158,6 +158,8 @@ def _makers(held: Holdings, kept: Mapping[str, Lineage | None]) -> dict[str, str
 
 def _lineage(site: Site, version: HeldVersion) -> Lineage | None:
     """Read what a version was made from; None unless it is what was registered."""
+    if LINEAGE_DIGEST_TAG not in version.tags:
+        return None  # not ours, so its files need not even be readable by us
     with version_files(site, version.reference) as folder:
         file = folder / LINEAGE_FILE if folder is not None else None
         if file is None or not file.is_file():

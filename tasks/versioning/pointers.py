@@ -81,12 +81,21 @@ def current_version(site: Site, name: str) -> str | None:
     return current_md5(site.open_workspace().dvc, name)
 
 
+def is_kept(site: Site, name: str, md5: str) -> bool:
+    """Say whether the version ``md5`` of the folder ``name`` was kept, as ``keep_pointer`` does."""
+    return bool(md5) and _kept_place(site.open_workspace().dvc, name, md5).is_file()
+
+
 def keep_pointer(repository: Path, name: str, md5: str) -> Path:
     """Copy the current pointer of ``name`` to its version's own place; return that place."""
-    place = repository / HISTORY / md5.removesuffix(".dir") / f"{name}.dvc"
+    place = _kept_place(repository, name, md5)
     if not place.is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
         torn = place.with_suffix(".new")
         shutil.copyfile(repository / f"{name}.dvc", torn)
         os.replace(torn, place)
     return place
+
+
+def _kept_place(repository: Path, name: str, md5: str) -> Path:
+    return repository / HISTORY / md5.removesuffix(".dir") / f"{name}.dvc"
