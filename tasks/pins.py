@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mixmatch.config import DataSettings, ModelSettings, RunConfig
 from mixmatch.errors import CheckpointError, DataError, LineageError, WorkspaceError
-from mixmatch.records import BaseRecord, DataRecord, Lineage, Record
+from mixmatch.records import Artifact, BaseRecord, DataRecord, Lineage, Record
 from tasks.checkpoint import PRETRAINED, LocatedCheckpoint, locate_checkpoint
 from tasks.data import LocatedData, locate_data
 from tasks.jobs import data_job
@@ -29,12 +29,14 @@ class Pins(Record):
         data: as it was located.
         model_settings: which base that is: architecture and checkpoint.
         checkpoint: as it was located; None: the base was trained.
+        base: weights of the base in the restored store.
     """
 
     data_settings: dict[str, str | None]
     data: LocatedData
     model_settings: dict[str, str | None]
     checkpoint: LocatedCheckpoint | None
+    base: Artifact | None = None
 
 
 def write_pins(workspace: Workspace, lineage: Lineage) -> None:
@@ -64,6 +66,7 @@ def write_pins(workspace: Workspace, lineage: Lineage) -> None:
         data=LocatedData(label=data.source, source_digest=data.source_digest, path=settings.root),
         model_settings=_which_model(model),
         checkpoint=checkpoint,
+        base=network.artifact,
     )
     (workspace.root / _FILE).write_text(pins.model_dump_json(indent=1), encoding="utf-8")
 
@@ -108,6 +111,9 @@ def find_checkpoint(
 ) -> LocatedCheckpoint | None:
     """Return the pinned checkpoint where the store holds the base, else locate it at its source.
 
+    A base that was made with other processors or versions is not found under its key, but its
+    weights are those of the checkpoint, which may be lost.
+
     Args:
         pins: of the workspace.
         config: the run file.
@@ -122,6 +128,9 @@ def find_checkpoint(
         return locate_checkpoint(config.model, site)
     if _holds_base(config, data, pinned, site):
         return pinned
+    store = site.open_store()
+    if pins.base is not None and store.is_intact(pins.base):
+        return pinned.model_copy(update={"path": str(store.path(pins.base))})
     settings = config.model
     if pinned.label.startswith(_REGISTERED):  # the version, not the alias that the run file says
         settings = settings.model_copy(update={"checkpoint": pinned.label})

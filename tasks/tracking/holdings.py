@@ -102,12 +102,22 @@ def holdings(site: Site) -> Holdings | None:
     client = connect_if_there(site)
     if client is None:
         return None
-    experiments = [x.experiment_id for x in client.search_experiments(view_type=_everything())]
+    experiments = list(_experiments(client))
     return Holdings(
         versions=tuple(_versions(client, site)),
         runs=tuple(_runs(client, experiments)),
         models=tuple(_models(client, experiments)),
     )
+
+
+def _experiments(client: "MlflowClient") -> Iterator[str]:
+    token = None
+    while True:
+        page = client.search_experiments(view_type=_everything(), page_token=token)
+        yield from (x.experiment_id for x in page)
+        token = page.token
+        if not token:
+            return
 
 
 def _everything() -> int:

@@ -91,3 +91,20 @@ def test_of_a_registered_base_the_version_is_found_not_the_alias(site, config, m
     data = locate_data(config.data, site.open_workspace())
     find_checkpoint(pinned(config, label="models:/base/3"), config, data, site)
     assert asked == ["models:/base/3"]
+
+
+def test_the_restored_base_stands_for_a_lost_checkpoint_on_another_machine(site, config, tmp_path):
+    """There its record is not found, since its key has the number of cores."""
+    store = site.open_store()
+    with store.scratch() as folder:
+        (folder / "base").write_bytes(b"weights")
+        base = store.put(folder / "base")
+    (tmp_path / "own.safetensors").unlink()
+    data = locate_data(config.data, site.open_workspace())
+    pins = pinned(config).model_copy(update={"base": base})
+    found = find_checkpoint(pins, config, data, site)
+    assert (found.digest, found.label) == ("0" * 64, "own.safetensors")
+    assert found.path == str(store.path(base))
+    store.path(base).write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match=r"own\.safetensors"):
+        find_checkpoint(pins, config, data, site)
