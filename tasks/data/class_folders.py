@@ -94,6 +94,8 @@ def decode(file: Path) -> Image.Image:
     """
     try:
         with _open(file) as image:
+            # Pillow would drop the lower half of colours with 16 bits.
+            is_deep = any(";16" in str(tile.args) for tile in image.tile)
             image.load()
             # Pillow converts a palette with transparency through RGBA only.
             decoded = image.convert("RGBA") if "transparency" in image.info else image.copy()
@@ -101,8 +103,12 @@ def decode(file: Path) -> Image.Image:
         raise DataError(
             f"{file} must be an image that can be decoded, but: {error}; remove or replace it."
         ) from error
-    if decoded.mode.startswith(("I", "F")):
-        raise DataError(f"{file} must have 8 bits per channel, got Pillow's mode {decoded.mode}.")
+    if is_deep or decoded.mode.startswith(("I", "F")):
+        raise DataError(
+            f"{file} must have 8 bits per channel, got more in Pillow's mode {decoded.mode}."
+        )
+    if decoded.mode == "LAB":
+        raise DataError(f"{file} must be grey or of colours that Pillow converts, got LAB.")
     return decoded
 
 

@@ -1,4 +1,6 @@
 import hashlib
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -135,3 +137,22 @@ def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path):
     Image.fromarray(np.full((2, 2), 4000, np.uint16)).save(tmp_path / "x.png")
     with pytest.raises(DataError, match=r"x\.png must have 8 bits per channel, got .* I;16"):
         decode(tmp_path / "x.png")
+
+
+def test_colours_of_sixteen_bits_are_refused_too(tmp_path):
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(2 * (b"\0" + bytes(2 * 6)))
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    with pytest.raises(DataError, match=r"x\.png must have 8 bits per channel, got .* RGB"):
+        decode(tmp_path / "x.png")
+
+
+def test_colours_that_pillow_does_not_convert_are_refused(tmp_path):
+    Image.new("LAB", (2, 2)).save(tmp_path / "x.tif")
+    with pytest.raises(DataError, match=r"x\.tif must be grey or of colours that Pillow converts"):
+        decode(tmp_path / "x.tif")
