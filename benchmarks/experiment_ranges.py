@@ -20,9 +20,9 @@ PAIRS = (
     ("vgg11-lamp", "vgg11-observed"),
     ("levit384-lamp", "levit384-observed"),
     ("vgg11-observed", "vgg11"),
+    ("vgg11-wide", "vgg11"),
     ("levit384-observed", "levit384"),
-    ("vgg11-lamp", "vgg11"),
-    ("levit384-lamp", "levit384"),
+    ("levit384-wide", "levit384"),
 )
 _HEADINGS = (
     *("study", "beside", "sparsity %", "configuration", "beside it"),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mixmatch.digests import file_digest, json_digest
 from mixmatch.errors import DataError
@@ -112,7 +112,7 @@ def decode(file: Path) -> Image.Image:
     return decoded
 
 
-def _open(file: Path) -> Image.Image:
+def _open(file: Path) -> ImageFile.ImageFile:
     """Read the header; an image of suspiciously many pixels is an error, not a warning."""
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
