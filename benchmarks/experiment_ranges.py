@@ -39,7 +39,7 @@ def ranges_table(folders: Mapping[str, StudyFolder]) -> str:
     A gain is that of paired bootstrap resamples of the test images, over the seeds of both.
 
     Raises:
-        DataError: two studies are not of the same base and data.
+        DataError: two studies are not of the same base and data, or seeds.
     """
     lines = []
     for pair in PAIRS:
@@ -57,6 +57,9 @@ def _at_equal_sparsity(one: StudyFolder, beside: StudyFolder) -> list[_Pair]:
         near = [x for x in _family(beside) if abs(x.sparsity - mine.sparsity) <= _NEAR]
         if near:
             pairs.append((mine, min(near, key=lambda x: abs(x.sparsity - mine.sparsity))))
+    seeds = {tuple(row.seed for row in x.rows) for pair in pairs for x in pair}
+    if len(seeds) > 1:  # else a mean would weigh one sparsity more than another
+        raise DataError(f"{one.path} and {beside.path} must have the same seeds, got {seeds}.")
     return pairs
 
 

@@ -20,8 +20,8 @@ _POLL_S = "5"  # how often it asks for runs that are due
 def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen[bytes]]:
     """Have a worker of ``pool`` up inside the block; its runs end with it.
 
-    If this process is killed, the worker starts no more runs and ends after those that it has. The
-    environment leads to Prefect's server. Its log is ``log_file(workspace)``.
+    If this process is killed, so is the worker, and runs that it has started go on to their end.
+    The environment leads to Prefect's server. Its log is ``log_file(workspace)``.
     """
     log = log_file(workspace)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def prefect_worker(workspace: Workspace, pool: str) -> Iterator[subprocess.Popen
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*_told_of_our_end(), *command, "--pool", pool, "--type", "process"],
+            [*_ended_with_us(), *command, "--pool", pool, "--type", "process"],
             cwd=workspace.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -53,10 +53,16 @@ def log_file(workspace: Workspace) -> Path:
     return workspace.logs / "prefect-worker.log"
 
 
-def _told_of_our_end() -> tuple[str, ...]:
-    """Return a command that has the kernel end another one, politely, when this process dies.
+def _ended_with_us() -> tuple[str, ...]:
+    """Return a command that has the kernel kill another one when this process dies.
 
-    It is util-linux's; where that is not installed a killed process leaves its worker behind.
+    Killed, not asked to end: a worker that is asked cancels its runs, and one that is killed leaves
+    them, which are processes of their own. The command is util-linux's; where that is missing, or
+    is older than 2.33, a killed process leaves its worker behind.
     """
     program = shutil.which("setpriv")
-    return () if program is None else (program, "--pdeathsig", "TERM")
+    if program is None:
+        return ()
+    command = (program, "--pdeathsig", "KILL")
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if tried.returncode == 0 else ()

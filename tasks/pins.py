@@ -111,8 +111,8 @@ def find_checkpoint(
 ) -> LocatedCheckpoint | None:
     """Return the pinned checkpoint where the store holds the base, else locate it at its source.
 
-    A base that was made with other processors or versions is not found under its key, but its
-    weights are those of the checkpoint, which may be lost.
+    A base that was made with other processors or versions is not found under its key, but unless it
+    got a new head its weights are those of the checkpoint, which may be lost.
 
     Args:
         pins: of the workspace.
@@ -129,7 +129,8 @@ def find_checkpoint(
     if _holds_base(config, data, pinned, site):
         return pinned
     store = site.open_store()
-    if pins.base is not None and store.is_intact(pins.base):
+    is_as_it_came = pins.base is not None and not config.model.allow_new_head
+    if pins.base is not None and is_as_it_came and store.is_intact(pins.base):
         return pinned.model_copy(update={"path": str(store.path(pins.base))})
     settings = config.model
     if pinned.label.startswith(_REGISTERED):  # the version, not the alias that the run file says

@@ -8,7 +8,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = ".scratch-"
@@ -31,7 +31,8 @@ def scratch_folder(
     ) as folder:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            with suppress(OSError):  # a network file system locks no folder
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
             yield Path(folder)
         finally:
             os.close(descriptor)
@@ -43,6 +44,8 @@ def is_in_use(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError:  # another user's, and not ours to remove
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -80,6 +80,16 @@ def spec_of(text: str) -> ModelSpec:
         PackedFormatError: it is no such JSON text, or contradicts itself.
     """
     spec = validated(ModelSpec, text)
+    check_spec(spec)
+    return spec
+
+
+def check_spec(spec: ModelSpec) -> None:
+    """Check what is stated about the images and the classes of a network.
+
+    Raises:
+        PackedFormatError: no network can be fed by it.
+    """
     channels = spec.image_shape[2]
     finite = all(map(math.isfinite, (*spec.mean, *spec.std))) and min(spec.std, default=0.0) > 0
     if not (len(spec.mean) == len(spec.std) == channels and finite):
@@ -91,7 +101,6 @@ def spec_of(text: str) -> ModelSpec:
         raise PackedFormatError(
             f"its classes must be {spec.num_classes} names or none, got {len(spec.classes)}."
         )
-    return spec
 
 
 def validated(model: type[_Model], text: str, *, strict: bool = False) -> _Model:

@@ -14,7 +14,7 @@ from mixmatch.errors import ConfigError, PackedFormatError
 from mixmatch.layers import prunable_layers, weight_of
 from mixmatch.packed.codec import Stored, encode_all, encode_kept
 from mixmatch.packed.frame import write_frame
-from mixmatch.packed.header import LAYOUT_BLOCK, block_name, metadata_of, packed_layout
+from mixmatch.packed.header import LAYOUT_BLOCK, block_name, check_spec, metadata_of, packed_layout
 from mixmatch.packed.layout import (
     ALL,
     DTYPES,
@@ -117,6 +117,7 @@ def save_packed_state(
     layout = Layout(tensors=tuple(tensors), groups=groups)
     blocks = {LAYOUT_BLOCK: (packed_layout(layout),)} | group_blocks | blocks
     # What a reader would refuse is not written.
+    check_spec(spec)
     check_layout(layout, values, sum(len(piece) for block in blocks.values() for piece in block))
     write_frame(path, metadata_of(spec, values), blocks)
 

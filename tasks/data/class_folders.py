@@ -94,8 +94,7 @@ def decode(file: Path) -> Image.Image:
     """
     try:
         with _open(file) as image:
-            # Pillow would drop the lower half of colours with 16 bits.
-            is_deep = any(";16" in str(tile.args) for tile in image.tile)
+            is_deep = any(map(_is_deep, image.tile))
             image.load()
             # Pillow converts a palette with transparency through RGBA only.
             decoded = image.convert("RGBA") if "transparency" in image.info else image.copy()
@@ -110,6 +109,17 @@ def decode(file: Path) -> Image.Image:
     if decoded.mode == "LAB":
         raise DataError(f"{file} must be grey or of colours that Pillow converts, got LAB.")
     return decoded
+
+
+def _is_deep(tile: ImageFile._Tile) -> bool:
+    """Say whether Pillow would drop the lower bits of colours that have more than 8."""
+    rawmode, largest = tile.args, 0
+    if isinstance(rawmode, tuple):
+        rawmode, largest = rawmode[0], rawmode[-1]
+    if tile.codec_name in {"ppm", "ppm_plain"}:
+        return int(largest) > 255
+    # A bitmap's "BGR;16" has 16 bits a pixel.
+    return ";16" in str(rawmode) and not str(rawmode).startswith("BGR;")
 
 
 def _open(file: Path) -> ImageFile.ImageFile:

@@ -8,7 +8,7 @@ from itertools import count
 from pydantic import ValidationError
 
 from mixmatch.digests import canonical_json
-from mixmatch.errors import LedgerError
+from mixmatch.errors import ArtifactError, LedgerError
 from mixmatch.records import SCHEMA_VERSION, LedgerEntry
 from tasks.store import Store
 
@@ -56,7 +56,10 @@ def read_ledger(store: Store) -> Ledger:
     digests: list[str] = []
     holders: dict[tuple[str, str], int] = {}
     for number in count(1):
-        content = store.read(entry_name(number))
+        try:
+            content = store.read(entry_name(number))
+        except ArtifactError as error:
+            raise LedgerError(f"Entry {number} of the ledger is damaged. {error}") from error
         if content is None:
             break
         entry = _parsed(number, content)

@@ -113,6 +113,7 @@ class Store(ABC):
 
         Raises:
             ValueError: ``name`` is no such name.
+            ArtifactError: it is not what was written.
             ServiceError: the store does not answer.
         """
 

@@ -108,3 +108,15 @@ def test_the_restored_base_stands_for_a_lost_checkpoint_on_another_machine(site,
     store.path(base).write_bytes(b"garbage")
     with pytest.raises(CheckpointError, match=r"own\.safetensors"):
         find_checkpoint(pins, config, data, site)
+
+
+def test_a_base_that_got_a_new_head_stands_for_no_checkpoint(site, config):
+    store = site.open_store()
+    with store.scratch() as folder:
+        (folder / "base").write_bytes(b"weights")
+        base = store.put(folder / "base")
+    data = locate_data(config.data, site.open_workspace())
+    model = config.model.model_copy(update={"allow_new_head": True})
+    pins = pinned(config).model_copy(update={"base": base})
+    with pytest.raises(CheckpointError, match="must be the one that the restored version was made"):
+        find_checkpoint(pins, config.model_copy(update={"model": model}), data, site)

@@ -222,3 +222,11 @@ def test_a_file_that_cannot_be_written_leaves_the_earlier_one(path, spec_of, mon
         save_packed_state(path, {"w": torch.ones(9)}, spec_of(), {"w"})
     assert path.read_bytes() == before
     assert [x.name for x in path.parent.iterdir()] == [path.name]
+
+
+def test_what_cannot_be_fed_is_not_written(path, spec_of):
+    before = path.read_bytes()
+    grey = spec_of().model_copy(update={"image_shape": (28, 28, 1)})
+    with pytest.raises(PackedFormatError, match="its mean and std must be 1 finite numbers each"):
+        save_packed_state(path, {"w": torch.ones(9)}, grey, {"w"})
+    assert path.read_bytes() == before

@@ -152,6 +152,24 @@ def test_colours_of_sixteen_bits_are_refused_too(tmp_path):
         decode(tmp_path / "x.png")
 
 
+def test_a_portable_pixmap_of_sixteen_bits_is_refused_and_one_of_eight_is_not(tmp_path):
+    (tmp_path / "x.ppm").write_bytes(b"P6 1 1 65535\n" + bytes(6))
+    with pytest.raises(DataError, match=r"x\.ppm must have 8 bits per channel, got .* RGB"):
+        decode(tmp_path / "x.ppm")
+    for content in (b"P6 1 1 255\n" + bytes(3), b"P6 1 1 15\n" + bytes(3), b"P3 1 1 255\n0 0 0\n"):
+        (tmp_path / "y.ppm").write_bytes(content)
+        assert decode(tmp_path / "y.ppm").getpixel((0, 0)) == (0, 0, 0)
+
+
+def test_sixteen_bits_a_pixel_are_not_sixteen_a_colour(tmp_path):
+    """A bitmap of 5, 6 and 5 bits: its header, its three masks, one white pixel."""
+    info = struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 3, 4, 0, 0, 0, 0)
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    header = b"BM" + struct.pack("<IHHI", 70, 0, 0, 66)
+    (tmp_path / "x.bmp").write_bytes(header + info + masks + b"\xff\xff\0\0")
+    assert decode(tmp_path / "x.bmp").getpixel((0, 0)) == (255, 255, 255)
+
+
 def test_colours_that_pillow_does_not_convert_are_refused(tmp_path):
     Image.new("LAB", (2, 2)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match=r"x\.tif must be grey or of colours that Pillow converts"):
