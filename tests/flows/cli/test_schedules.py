@@ -135,26 +135,25 @@ def test_a_schedule_is_replaced_listed_and_removed(workspace, served):
 
 
 @pytest.mark.service
-def test_the_worker_of_a_killed_serve_ends_too(workspace):
-    output = workspace.parent / "killed.txt"
-    with output.open("w") as log:
+def test_a_killed_serve_takes_its_worker_along_and_its_run_ends_by_itself(tmp_path):
+    (tmp_path / "run.yaml").write_text(RUN_FILE.replace("epochs: 1", "epochs: 30"))
+    workspace = tmp_path / "workspace"
+    schedule(workspace, "run.yaml", "--every", "10")
+    with (tmp_path / "serve.txt").open("w") as output:
         server = subprocess.Popen(
             [str(PROGRAM), "serve"],
             env=environment(workspace),
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
-    deadline = time.monotonic() + LIMIT_S
-    while "Ctrl-C ends all." not in output.read_text():
-        assert server.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    await_rows(workspace, "RUNNING", alive=server)
     family = psutil.Process(server.pid).children(recursive=True)
     (worker,) = (x for x in family if "worker" in x.cmdline())
     server.kill()
     server.wait()
-    psutil.wait_procs([worker], timeout=LIMIT_S)
+    psutil.wait_procs([worker], timeout=30)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    await_rows(workspace, "COMPLETED")
     reaped = subprocess.run(
         [str(PROGRAM), "reap", "--json"],
         env=environment(workspace),
@@ -164,4 +163,15 @@ def test_the_worker_of_a_killed_serve_ends_too(workspace):
         timeout=LIMIT_S,
     )
     assert json.loads(reaped.stdout)["num_leases"] == 1
-    assert not [x for x in family if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
+def await_rows(workspace, state, alive=None):
+    """Wait until a compression is in that state, while the process ``alive`` is."""
+    wanted = f"select 1 from flow_run where name = 'compress-nightly' and state_type = '{state}'"
+    deadline = time.monotonic() + LIMIT_S
+    while not rows(workspace / "prefect" / "prefect.db", wanted):
+        assert alive is None or alive.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
