@@ -27,7 +27,7 @@ def test_without_a_word_it_lies_in_the_current_folder(tmp_path, monkeypatch):
 def test_everything_lies_below_the_root():
     workspace = Workspace(Path("/ws"))
     names = [name for name, value in vars(Workspace).items() if isinstance(value, property)]
-    assert len(names) == 14
+    assert len(names) == 15
     assert all(Path("/ws") in getattr(workspace, name).parents for name in names)
 
 
