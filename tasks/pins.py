@@ -129,9 +129,9 @@ def find_checkpoint(
     if _holds_base(config, data, pinned, site):
         return pinned
     store = site.open_store()
-    is_as_it_came = pins.base is not None and not config.model.allow_new_head
-    if pins.base is not None and is_as_it_came and store.is_intact(pins.base):
-        return pinned.model_copy(update={"path": str(store.path(pins.base))})
+    base = None if config.model.allow_new_head else pins.base
+    if base is not None and store.is_intact(base):
+        return pinned.model_copy(update={"path": str(store.path(base))})
     settings = config.model
     if pinned.label.startswith(_REGISTERED):  # the version, not the alias that the run file says
         settings = settings.model_copy(update={"checkpoint": pinned.label})
